@@ -1,0 +1,9 @@
+//! vigie: the terminal dashboard with which operators watch and run a fleet of Odoo servers.
+//!
+//! The rooms, from the inside out; an arrow not listed here is refused by a test:
+//!
+//! | room | what it is | may use |
+//! | --- | --- | --- |
+//! | [`domain`] | pure rules: names, life cycles, capacity, health, plans of steps and their saga | nothing |
+
+pub mod domain;
