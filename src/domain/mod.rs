@@ -5,6 +5,7 @@
 
 pub mod ids;
 pub mod names;
+pub mod passlib;
 pub mod problem;
 pub mod secret;
 pub mod text;
