@@ -5,5 +5,7 @@
 //! | room | what it is | may use |
 //! | --- | --- | --- |
 //! | [`domain`] | pure rules: names, life cycles, capacity, health, plans of steps and their saga | nothing |
+//! | [`registry`] | the store, behind one trait | domain |
 
 pub mod domain;
+pub mod registry;

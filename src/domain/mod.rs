@@ -3,11 +3,20 @@
 //! Pure: no IO, async, clock, randomness or environment. Times and ids are handed in; functions are
 //! total and answer with reasons.
 
+pub mod audit;
+pub mod capacity;
+pub mod check;
+pub mod health;
 pub mod ids;
+pub mod instance;
+pub mod job;
 pub mod names;
 pub mod passlib;
 pub mod problem;
+pub mod saga;
 pub mod secret;
+pub mod server;
+pub mod template;
 pub mod text;
 
 pub use ids::{CustomerId, InstanceId, JobId, PlanId, ServerId, TemplateId};
