@@ -9,3 +9,7 @@
 
 pub mod domain;
 pub mod registry;
+//! | [`sandbox`] | a private fleet on this machine: a PostgreSQL cluster and Odoo stand-ins | everything |
+
+pub mod domain;
+pub mod sandbox;

@@ -1,0 +1,10 @@
+//! A private fleet on this machine: a PostgreSQL cluster of its own, Odoo stand-ins that really
+//! create, duplicate and drop databases in it, and what the dashboard needs to show them.
+//!
+//! The tests use the same pieces, so that what they prove is what a newcomer sees.
+
+pub mod account;
+pub mod binaries;
+pub mod cluster;
+
+pub use cluster::{Cluster, ClusterError, ClusterOptions};

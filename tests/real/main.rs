@@ -1,0 +1,13 @@
+//! Against the real thing: PostgreSQL's own server, started in a folder of the tests' own.
+//!
+//! Nothing is skipped: where PostgreSQL is missing, the tests fail and say which package to install.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail as tests do"
+)]
+
+mod cluster;
+mod harness;
