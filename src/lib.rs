@@ -6,10 +6,8 @@
 //! | --- | --- | --- |
 //! | [`domain`] | pure rules: names, life cycles, capacity, health, plans of steps and their saga | nothing |
 //! | [`registry`] | the store, behind one trait | domain |
-
-pub mod domain;
-pub mod registry;
 //! | [`sandbox`] | a private fleet on this machine: a PostgreSQL cluster and Odoo stand-ins | everything |
 
 pub mod domain;
+pub mod registry;
 pub mod sandbox;
