@@ -8,6 +8,7 @@
 //! | [`registry`] | the store, behind one trait | domain |
 //! | [`sandbox`] | a private fleet on this machine: a PostgreSQL cluster and Odoo stand-ins | everything |
 
+pub mod config;
 pub mod domain;
 pub mod registry;
 pub mod sandbox;

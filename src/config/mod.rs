@@ -1,0 +1,16 @@
+//! Settings: files, then the environment, then arguments, the later over the earlier; typed, each
+//! with a documented default (`config.example.toml`).
+
+mod load;
+mod parse;
+mod paths;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use load::{Arguments, ENVIRONMENT, LoadError, Loaded, load};
+pub use parse::{ConfigError, nearest, parse};
+pub use paths::{PathError, Places, Platform, private_dir, write_private};
+pub use settings::{Checks, Fleet, Keys, Limits, Log, LogLevel, Paths, Retention, Screen, Settings, WorkerSettings};
+pub use value::{Bounded, PathText, Percent, Span};

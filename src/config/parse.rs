@@ -1,0 +1,149 @@
+//! From text to settings. A mistake is told with file, line and column, what was found, what was
+//! expected, and the nearest right word.
+
+use super::settings::Settings;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A mistake in a configuration file or variable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub struct ConfigError {
+    /// The file as it was named, or the variable.
+    pub source_name: String,
+    /// Line and column, from 1; none where the source has no lines.
+    pub at: Option<(usize, usize)>,
+    /// What was found and what was expected.
+    pub message: String,
+    /// The right word, where one is near.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at {
+            Some((line, column)) => write!(f, "{}:{line}:{column}: {}", self.source_name, self.message),
+            None => write!(f, "{}: {}", self.source_name, self.message),
+        }
+    }
+}
+
+/// Reads a configuration file's text; `name` is what errors call it.
+///
+/// # Errors
+/// The first mistake, with its place.
+pub fn parse(name: &str, text: &str) -> Result<Settings, ConfigError> {
+    let mistake = |span: Option<std::ops::Range<usize>>, message: String, hint| ConfigError {
+        source_name: name.to_owned(),
+        at: span.map(|span| line_column(text, span.start)),
+        message,
+        hint,
+    };
+    let settings: Settings = toml::from_str(text).map_err(|error| {
+        let span = error.span();
+        let found = span.clone().and_then(|span| text.get(span)).unwrap_or_default();
+        let (message, hint) = reword(error.message(), found);
+        mistake(span, message, hint)
+    })?;
+    if let Some((key, why)) = contradiction(&settings) {
+        return Err(mistake(key_span(text, key), why, None));
+    }
+    Ok(settings)
+}
+
+/// Rules between settings: the key to blame, and why.
+fn contradiction(settings: &Settings) -> Option<(&'static str, String)> {
+    if settings.worker.heartbeat.0 * 2 > settings.worker.lease.0 {
+        return Some((
+            "heartbeat",
+            format!(
+                "found heartbeat {} with lease {}, expected at most half of the lease, so that one missed beat loses no job",
+                settings.worker.heartbeat, settings.worker.lease
+            ),
+        ));
+    }
+    if settings.checks.connect_timeout > settings.checks.timeout {
+        return Some((
+            "connect_timeout",
+            format!(
+                "found connect_timeout {}, expected at most the whole check's timeout, {}",
+                settings.checks.connect_timeout, settings.checks.timeout
+            ),
+        ));
+    }
+    if settings.fleet.admin_login.trim().is_empty() {
+        return Some(("admin_login", "found an empty login, expected one".to_owned()));
+    }
+    None
+}
+
+/// Where a key stands, as far as its line tells.
+fn key_span(text: &str, key: &str) -> Option<std::ops::Range<usize>> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let word = line.trim_start();
+        if word.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('=')) {
+            let at = start + (line.len() - word.len());
+            return Some(at..at + key.len());
+        }
+        start += line.len();
+    }
+    None
+}
+
+fn line_column(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
+
+/// The parser's sentence in ours, and the nearest right word.
+fn reword(message: &str, found: &str) -> (String, Option<String>) {
+    if let Some(rest) = message.strip_prefix("unknown field `").or_else(|| message.strip_prefix("unknown variant `")) {
+        let (word, expected) = rest.split_once('`').unwrap_or((rest, ""));
+        let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+        let what = if message.starts_with("unknown field") { "setting" } else { "value" };
+        let hint = nearest(word, &known).map(|near| format!("did you mean {near:?}?"));
+        return (
+            format!("found the unknown {what} {word:?}, expected one of: {}", known.join(", ")),
+            hint,
+        );
+    }
+    if let Some(rest) = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: ")) {
+        return (format!("found {rest}"), None);
+    }
+    if message.starts_with("found ") || found.is_empty() {
+        return (message.to_owned(), None);
+    }
+    let shown: String = found.lines().next().unwrap_or_default().chars().take(60).collect();
+    (format!("found {shown}: {message}"), None)
+}
+
+/// The nearest of the known words, when it is near enough to be meant.
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let limit = (word.chars().count() / 3).max(1) + 1;
+    known
+        .iter()
+        .map(|candidate| (distance(word, candidate), *candidate))
+        .min()
+        .filter(|(steps, _)| *steps <= limit)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Letters to insert, drop or replace to come from one word to the other.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+        for (j, y) in b.iter().enumerate() {
+            let cost = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}

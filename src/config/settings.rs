@@ -1,0 +1,331 @@
+//! Every setting, its type and its default. `config.example.toml` says the same in words; a test
+//! compares the two.
+
+use super::value::{Bounded, PathText, Percent, Span, optional};
+use crate::domain::capacity::Thresholds;
+use crate::domain::health::HealthRules;
+use crate::domain::names::DEFAULT_RESERVED;
+use crate::domain::{HostName, SafeText};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// All settings, in the sections of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where things lie.
+    pub paths: Paths,
+    /// What the fleet is, and its rules.
+    pub fleet: Fleet,
+    /// Looking at servers.
+    pub checks: Checks,
+    /// Time limits of outside calls.
+    pub limits: Limits,
+    /// Running jobs.
+    pub worker: WorkerSettings,
+    /// How long history is kept.
+    pub retention: Retention,
+    /// The dashboard.
+    pub screen: Screen,
+    /// The program's own log.
+    pub log: Log,
+    /// Keys by action, in place of the defaults.
+    pub keys: BTreeMap<String, Keys>,
+}
+
+/// Where things lie; empty: the platform's own place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Paths {
+    /// Folder of the registry, the key file and the logs.
+    pub data_dir: PathText,
+    /// The registry's file.
+    pub registry: PathText,
+    /// The key that seals secrets.
+    pub key_file: PathText,
+    /// Folder of the program's own log.
+    pub log_dir: PathText,
+    /// Folder of the operator's own themes.
+    pub themes_dir: PathText,
+}
+
+/// What the fleet is, and its rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fleet {
+    /// What the header calls the fleet.
+    pub name: SafeText,
+    /// Domain below which instances get their address; none: instances are reached at their server's URL.
+    #[serde(with = "optional")]
+    pub root_domain: Option<HostName>,
+    /// Names that no instance may have.
+    pub reserved_names: Vec<String>,
+    /// Login of a new instance's administrator.
+    pub admin_login: String,
+    /// Free share that a server needs to be given an instance.
+    pub provision_free_percent: Percent,
+    /// Free share that a placement search asks for.
+    pub placement_free_percent: Percent,
+    /// Share of places taken from which a server is a warning.
+    pub alert_used_percent: Percent,
+}
+
+/// Looking at servers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Checks {
+    /// Time between two checks of a server.
+    pub interval: Span,
+    /// Time limit of one check in all.
+    pub timeout: Span,
+    /// Time limit of a connection.
+    pub connect_timeout: Span,
+    /// Checks at once.
+    pub concurrency: Bounded<1, 256>,
+    /// Checks of many servers begin spread over this time.
+    pub jitter: Span,
+    /// An answer that took longer is slow.
+    pub slow: Span,
+    /// Failed checks in a row before a server is offline.
+    pub failures_before_offline: Bounded<1, 100>,
+    /// A check older than this is shown with its age.
+    pub stale_after: Span,
+}
+
+/// Time limits of outside calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// One RPC to Odoo.
+    pub rpc: Span,
+    /// Odoo's creation or duplication of a database, and one module's installation.
+    pub rpc_long: Span,
+    /// One statement in a server's PostgreSQL.
+    pub sql: Span,
+    /// PostgreSQL's cloning of a database.
+    pub clone: Span,
+    /// One command on a server.
+    pub command: Span,
+    /// A secret's `command:`.
+    pub secret_command: Span,
+}
+
+/// Running jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkerSettings {
+    /// Whether dashboard and command line start a detached worker where none is alive.
+    pub autostart: bool,
+    /// Jobs at once in one worker.
+    pub concurrency: Bounded<1, 64>,
+    /// How long a worker holds a job without renewing it.
+    pub lease: Span,
+    /// How often it renews.
+    pub heartbeat: Span,
+    /// Whether the worker checks servers when they are due.
+    pub checks: bool,
+}
+
+/// How long history is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Checks.
+    pub checks: Span,
+    /// Jobs' logs.
+    pub job_logs: Span,
+}
+
+/// The dashboard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Screen {
+    /// Its colours: a theme's name.
+    pub theme: String,
+    /// Background changes are drawn together within this time.
+    pub coalesce: Span,
+    /// Whether the mouse is taken.
+    pub mouse: bool,
+    /// Whether only ASCII is drawn.
+    pub ascii: bool,
+}
+
+/// The program's own log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// How much is written.
+    pub level: LogLevel,
+    /// Files kept, one a day.
+    pub files: Bounded<1, 366>,
+}
+
+/// How much the program writes to its own log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What failed.
+    Error,
+    /// And what is not as it should be.
+    Warn,
+    /// And what happened.
+    Info,
+    /// And how.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// The keys of an action: one, several, or none to switch it off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a key such as \"ctrl-r\", or a list of keys such as [\"q\", \"ctrl-c\"]")]
+pub enum Keys {
+    /// One key or sequence.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl Keys {
+    /// As a list.
+    pub fn list(&self) -> &[String] {
+        match self {
+            Self::One(key) => std::slice::from_ref(key),
+            Self::Many(keys) => keys,
+        }
+    }
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        let empty = || PathText(String::new());
+        Self {
+            data_dir: empty(),
+            registry: empty(),
+            key_file: empty(),
+            log_dir: empty(),
+            themes_dir: empty(),
+        }
+    }
+}
+impl Default for Fleet {
+    fn default() -> Self {
+        Self {
+            name: SafeText::new("fleet"),
+            root_domain: None,
+            reserved_names: DEFAULT_RESERVED.iter().map(|name| (*name).to_owned()).collect(),
+            admin_login: "admin".to_owned(),
+            provision_free_percent: Percent::new(10),
+            placement_free_percent: Percent::new(20),
+            alert_used_percent: Percent::new(90),
+        }
+    }
+}
+impl Default for Checks {
+    fn default() -> Self {
+        Self {
+            interval: Span::secs(15 * 60),
+            timeout: Span::secs(10),
+            connect_timeout: Span::secs(5),
+            concurrency: Bounded::new(16),
+            jitter: Span::secs(2),
+            slow: Span::secs(2),
+            failures_before_offline: Bounded::new(2),
+            stale_after: Span::secs(45 * 60),
+        }
+    }
+}
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            rpc: Span::secs(30),
+            rpc_long: Span::secs(30 * 60),
+            sql: Span::secs(30),
+            clone: Span::secs(60 * 60),
+            command: Span::secs(30 * 60),
+            secret_command: Span::secs(10),
+        }
+    }
+}
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        Self {
+            autostart: true,
+            concurrency: Bounded::new(4),
+            lease: Span::secs(20),
+            heartbeat: Span::secs(5),
+            checks: true,
+        }
+    }
+}
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            checks: Span::days(30),
+            job_logs: Span::days(365),
+        }
+    }
+}
+impl Default for Screen {
+    fn default() -> Self {
+        Self {
+            theme: "default".to_owned(),
+            coalesce: Span::ms(16),
+            mouse: true,
+            ascii: false,
+        }
+    }
+}
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::Info,
+            files: Bounded::new(7),
+        }
+    }
+}
+
+impl Settings {
+    /// The shares that decide about a place.
+    pub fn thresholds(&self) -> Thresholds {
+        Thresholds {
+            provision_free_percent: self.fleet.provision_free_percent.get(),
+            placement_free_percent: self.fleet.placement_free_percent.get(),
+        }
+    }
+
+    /// When a check's result counts as what.
+    pub fn health_rules(&self) -> HealthRules {
+        HealthRules {
+            failures_before_offline: self.checks.failures_before_offline.get(),
+            slow_ms: self.checks.slow.as_ms(),
+            alert_used_percent: self.fleet.alert_used_percent.get(),
+        }
+    }
+
+    /// Names no instance may have.
+    pub fn reserved_names(&self) -> &[String] {
+        &self.fleet.reserved_names
+    }
+
+    /// The domain below which instances get their address.
+    pub fn root_domain(&self) -> Option<&str> {
+        self.fleet.root_domain.as_ref().map(HostName::as_str)
+    }
+}

@@ -1,0 +1,178 @@
+//! Values as settings are written: durations such as `15m`, percentages, optional texts. Each parser
+//! says what it found and what it expected.
+
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+use std::fmt;
+use std::time::Duration;
+
+/// A length of time as an operator writes it: `500ms`, `2s`, `15m`, `12h`, `30d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub Duration);
+
+const UNITS: [(&str, u64); 5] = [
+    ("ms", 1),
+    ("s", 1_000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
+
+impl Span {
+    /// So many milliseconds.
+    pub const fn ms(ms: u64) -> Self {
+        Self(Duration::from_millis(ms))
+    }
+    /// So many seconds.
+    pub const fn secs(secs: u64) -> Self {
+        Self(Duration::from_secs(secs))
+    }
+    /// So many days.
+    pub const fn days(days: u64) -> Self {
+        Self(Duration::from_secs(days * 86_400))
+    }
+    /// In whole milliseconds.
+    pub fn as_ms(self) -> u64 {
+        u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// # Errors
+    /// When the text is no number with a unit, or the time is nil or over ten years.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        const EXPECTED: &str = "expected a time such as \"500ms\", \"2s\", \"15m\", \"12h\" or \"30d\"";
+        let wrong = || format!("found {text:?}, {EXPECTED}");
+        let digits = text.trim();
+        let at = digits.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let (number, unit) = digits.split_at(at);
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        let (_, factor) = UNITS.iter().find(|(u, _)| *u == unit.trim()).ok_or_else(wrong)?;
+        let ms = number.checked_mul(*factor).ok_or_else(wrong)?;
+        if ms == 0 || ms > 3_650 * 86_400_000 {
+            return Err(format!("found {text:?}, expected a time over nil and at most 3650d"));
+        }
+        Ok(Self::ms(ms))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.as_ms();
+        let (unit, factor) = UNITS
+            .iter()
+            .rev()
+            .find(|(_, factor)| ms >= *factor && ms % factor == 0)
+            .unwrap_or(&("ms", 1));
+        write!(f, "{}{unit}", ms / factor)
+    }
+}
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Span;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time such as \"500ms\", \"2s\", \"15m\", \"12h\" or \"30d\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
+                Span::parse(text).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Text)
+    }
+}
+
+/// A whole number between two bounds, both allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Bounded<const MIN: u32, const MAX: u32>(u32);
+
+impl<const MIN: u32, const MAX: u32> Bounded<MIN, MAX> {
+    /// The number, brought within its bounds.
+    pub const fn new(value: u32) -> Self {
+        Self(if value < MIN {
+            MIN
+        } else if value > MAX {
+            MAX
+        } else {
+            value
+        })
+    }
+    /// The number.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Bounded<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number<const MIN: u32, const MAX: u32>;
+        impl<const MIN: u32, const MAX: u32> Visitor<'_> for Number<MIN, MAX> {
+            type Value = Bounded<MIN, MAX>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a whole number from {MIN} to {MAX}")
+            }
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Self::Value, E> {
+                u32::try_from(n)
+                    .ok()
+                    .filter(|n| (MIN..=MAX).contains(n))
+                    .map(Bounded)
+                    .ok_or_else(|| E::custom(format!("found {n}, expected a whole number from {MIN} to {MAX}")))
+            }
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<Self::Value, E> {
+                self.visit_i64(i64::try_from(n).unwrap_or(i64::MAX))
+            }
+        }
+        deserializer.deserialize_any(Number::<MIN, MAX>)
+    }
+}
+
+/// A share in percent.
+pub type Percent = Bounded<0, 100>;
+
+/// A text that means "not given" when it is empty.
+pub(super) mod optional {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    pub(crate) fn serialize<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => serializer.collect_str(value),
+            None => serializer.serialize_str(""),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr,
+        T::Err: Display,
+        D: Deserializer<'de>,
+    {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A path as it is written, `~/` read as the user's home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PathText(pub String);
+
+impl PathText {
+    /// Whether nothing was given.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+impl From<&str> for PathText {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
