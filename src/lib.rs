@@ -6,9 +6,11 @@
 //! | --- | --- | --- |
 //! | [`domain`] | pure rules: names, life cycles, capacity, health, plans of steps and their saga | nothing |
 //! | [`registry`] | the store, behind one trait | domain |
+//! | [`tui`] | the dashboard; only `tui::task` knows ops | domain |
 //! | [`sandbox`] | a private fleet on this machine: a PostgreSQL cluster and Odoo stand-ins | everything |
 
 pub mod config;
 pub mod domain;
 pub mod registry;
 pub mod sandbox;
+pub mod tui;

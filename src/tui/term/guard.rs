@@ -1,0 +1,281 @@
+//! The guard process: a small parent that owns the terminal while its child, the dashboard, draws.
+//!
+//! No program can put a terminal back after SIGKILL, the kernel's out-of-memory killer or `abort`.
+//! Its parent can. So a dashboard that starts on a terminal starts itself once more as a child in
+//! the same process group, and the parent does nothing but wait: it passes on the signals that
+//! were meant for the program, stops and goes on with it (the shell watches the parent), and when
+//! the child is gone, puts back what the child didn't, prints what it said on standard error, and
+//! ends with its status.
+
+use super::link::Ear;
+use super::modes;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use rustix::termios::Termios;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::{ChildStderr, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Tells the child who its guard is. Holds the guard's process id, so that a vigie that an
+/// operator starts from within the dashboard's shell is not taken for the child.
+pub(super) const GUARD_ENV: &str = "VIGIE_GUARD";
+
+/// How long a child may take to end after SIGTERM or SIGHUP before it is killed. It only needs
+/// this when it hangs, for instance in a write to a terminal that takes nothing any more.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long a terminal may take no bytes before restoring it is given up.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Signals passed on to the child.
+const PASSED_ON: [Signal; 8] = [
+    Signal::TERM,
+    Signal::HUP,
+    Signal::INT,
+    Signal::QUIT,
+    Signal::TSTP,
+    Signal::USR1,
+    Signal::USR2,
+    Signal::CONT,
+];
+
+/// Runs `dashboard` under a guard process. In the process that the operator started this becomes
+/// the guard, and returns when the dashboard has ended; in the child, or without a terminal (where
+/// there is nothing to guard), it calls `dashboard`.
+///
+/// To be called before anything starts threads or takes memory.
+pub fn guarded(dashboard: impl FnOnce() -> ExitCode) -> ExitCode {
+    if is_child() {
+        // Should the guard itself be killed, the dashboard ends as if its terminal had gone.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::set_parent_process_death_signal(Some(Signal::HUP));
+        if !is_child() {
+            return ExitCode::from(129);
+        }
+        return dashboard();
+    }
+    if !modes::is_terminal() {
+        return dashboard();
+    }
+    match Guard::start() {
+        Ok(guard) => guard.watch(),
+        Err(e) => {
+            tracing::warn!("no guard process: {e}");
+            dashboard()
+        }
+    }
+}
+
+/// Whether this process is a dashboard with a guard.
+pub(super) fn is_child() -> bool {
+    let guard = std::env::var(GUARD_ENV).ok().and_then(|v| v.parse::<i32>().ok());
+    guard.is_some() && guard == rustix::process::getppid().map(Pid::as_raw_pid)
+}
+
+struct Guard {
+    tty: OwnedFd,
+    saved: Termios,
+    child: Pid,
+    said: ChildStderr,
+    ear: Ear,
+    wake: UnixStream,
+    flags: Vec<(Signal, Arc<AtomicBool>)>,
+    kill_at: Option<Instant>,
+}
+
+impl Guard {
+    fn start() -> io::Result<Self> {
+        let tty = modes::input_fd()?;
+        let saved = modes::settings(&tty)?;
+        let (wake, wakers) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        let mut flags = Vec::new();
+        // Before the child exists, so that none of its ends and no signal is missed. An exec puts
+        // handled signals back to their defaults, so the child starts clean.
+        for signal in PASSED_ON.into_iter().chain([Signal::CHILD]) {
+            let flag = Arc::new(AtomicBool::new(false));
+            signal_hook::flag::register(signal.as_raw(), Arc::clone(&flag))?;
+            signal_hook::low_level::pipe::register(signal.as_raw(), wakers.try_clone()?)?;
+            flags.push((signal, flag));
+        }
+        let mut args = std::env::args_os();
+        let name = args.next();
+        let mut command = Command::new(program()?);
+        #[cfg(unix)]
+        if let Some(name) = name {
+            std::os::unix::process::CommandExt::arg0(&mut command, name);
+        }
+        let mut child = command
+            .args(args)
+            .env(GUARD_ENV, std::process::id().to_string())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let said = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        rustix::io::ioctl_fionbio(&said, true)?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        Ok(Self {
+            tty,
+            saved,
+            child: pid.ok_or(io::ErrorKind::NotFound)?,
+            said,
+            ear: Ear::default(),
+            wake,
+            flags,
+            kill_at: None,
+        })
+    }
+
+    fn watch(mut self) -> ExitCode {
+        let mut listening = true;
+        loop {
+            self.wait(listening);
+            listening = listening && self.listen();
+            self.say(false);
+            self.pass_on();
+            if self.kill_at.is_some_and(|at| at <= Instant::now()) {
+                let _ = rustix::process::kill_process(self.child, Signal::KILL);
+                self.kill_at = None;
+            }
+            let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
+            match rustix::process::waitpid(Some(self.child), options) {
+                Ok(Some((_, status))) if status.stopped() => self.stop_along(),
+                Ok(Some((_, status))) => return self.end(status),
+                Ok(None) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return self.end_with(1),
+            }
+        }
+    }
+
+    /// Sleeps until the child says something, a signal comes, or its grace is over.
+    fn wait(&self, listening: bool) {
+        let left = self.kill_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let left = left.map(|left| Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(left.subsec_nanos()),
+        });
+        let mut fds = vec![PollFd::new(&self.wake, PollFlags::IN)];
+        if listening {
+            fds.push(PollFd::new(&self.said, PollFlags::IN));
+        }
+        let _ = poll(&mut fds, left.as_ref());
+        let mut sink = [0; 64];
+        while (&self.wake).read(&mut sink).is_ok_and(|n| n == sink.len()) {}
+    }
+
+    /// Reads what there is; false when the pipe has ended.
+    fn listen(&mut self) -> bool {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.said.read(&mut buffer) {
+                Ok(0) => return false,
+                Ok(n) => self.ear.hear(buffer.get(..n).unwrap_or_default()),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return e.kind() == io::ErrorKind::WouldBlock,
+            }
+        }
+    }
+
+    fn say(&mut self, last: bool) {
+        if let Some(text) = self.ear.take_text(last) {
+            let _ = modes::write_all(io::stderr().as_fd(), text.as_bytes(), PATIENCE);
+        }
+    }
+
+    fn pass_on(&mut self) {
+        for (signal, flag) in &self.flags {
+            if !flag.swap(false, Ordering::AcqRel) || *signal == Signal::CHILD {
+                continue;
+            }
+            let _ = rustix::process::kill_process(self.child, *signal);
+            // Ctrl-C and Ctrl-\ may be meant for an editor that the dashboard has handed over to.
+            if matches!(*signal, Signal::TERM | Signal::HUP) && self.kill_at.is_none() {
+                self.kill_at = Some(Instant::now() + GRACE);
+            }
+        }
+    }
+
+    /// The child has stopped: by Ctrl-Z (then it has put the terminal back itself), by SIGSTOP (then
+    /// it couldn't), or because it reached for the terminal from the background. The shell watches
+    /// this process, so this one stops as well. Where no shell could ever wake it again (it is the
+    /// terminal's first process), the child goes on at once.
+    fn stop_along(&mut self) {
+        self.listen();
+        self.restore(false);
+        if can_be_resumed() {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::STOP);
+            // Awake again. The shell's SIGCONT went to the whole group, and to the child once more
+            // from here when this process was woken alone.
+        } else {
+            let _ = rustix::process::kill_process(self.child, Signal::CONT);
+        }
+    }
+
+    /// Puts the terminal back where the child has not, and only while it is ours.
+    fn restore(&mut self, ended: bool) {
+        let ours = match rustix::termios::tcgetpgrp(&self.tty) {
+            Ok(group) => group == rustix::process::getpgrp(),
+            // No longer the controlling terminal, or gone: trying does no harm.
+            Err(_) => true,
+        };
+        let Some(modes) = self.ear.screen() else {
+            // It said that it left; its settings are put back all the same, should it have lied.
+            if ended && ours {
+                let _ = modes::put_back(&self.tty, &self.saved);
+            }
+            return;
+        };
+        if !ours {
+            return;
+        }
+        let _ = modes::put_back(&self.tty, &self.saved);
+        let _ = modes::write_all(io::stdout().as_fd(), modes.leave().as_bytes(), PATIENCE);
+        // Keys and reports meant for the dashboard are no commands for the shell.
+        let _ = rustix::termios::tcflush(&self.tty, rustix::termios::QueueSelector::IFlush);
+        self.ear.forget_screen();
+    }
+
+    fn end(mut self, status: WaitStatus) -> ExitCode {
+        self.listen();
+        if let Some(signal) = status.terminating_signal() {
+            self.restore(true);
+            self.say(true);
+            let text = format!(
+                "vigie: the dashboard was ended by signal {signal}; the terminal has been put back. \
+                 Running jobs are not affected.\n"
+            );
+            let _ = modes::write_all(io::stderr().as_fd(), text.as_bytes(), PATIENCE);
+            return ExitCode::from(u8::try_from(128 + signal).unwrap_or(255));
+        }
+        self.end_with(status.exit_status().unwrap_or(1))
+    }
+
+    fn end_with(mut self, code: i32) -> ExitCode {
+        self.restore(true);
+        self.say(true);
+        ExitCode::from(u8::try_from(code).unwrap_or(1))
+    }
+}
+
+/// This program, even when its file has been replaced by a newer one meanwhile.
+fn program() -> io::Result<std::path::PathBuf> {
+    let own = std::path::Path::new("/proc/self/exe");
+    if own.exists() {
+        return Ok(own.to_owned());
+    }
+    std::env::current_exe()
+}
+
+/// Whether a job-control shell is there to resume this process: its parent is in the same session
+/// and in another process group. It is the kernel's own rule for orphaned process groups.
+pub(super) fn can_be_resumed() -> bool {
+    let Some(parent) = rustix::process::getppid() else {
+        return false;
+    };
+    let same_session = rustix::process::getsid(Some(parent)).ok() == rustix::process::getsid(None).ok();
+    let other_group = rustix::process::getpgid(Some(parent)).ok() != Some(rustix::process::getpgrp());
+    same_session && other_group
+}

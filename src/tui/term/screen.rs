@@ -1,0 +1,182 @@
+//! The dashboard's own half of the guard: entering the screen, and leaving it on every way out that
+//! a program can see.
+
+use super::link;
+use super::modes::{self, Modes};
+use super::out::Out;
+use super::panics::{self, Panicked};
+use rustix::process::Signal;
+use rustix::termios::Termios;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// How long a terminal may take no bytes before restoring it is given up.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The screen, while it is up. Dropping it leaves it.
+pub struct Screen {
+    inner: Arc<Inner>,
+    ending: Arc<AtomicBool>,
+}
+
+struct Inner {
+    tty: OwnedFd,
+    modes: Modes,
+    saved: Mutex<Termios>,
+    up: Arc<AtomicBool>,
+    guarded: bool,
+}
+
+impl std::fmt::Debug for Screen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Screen").field("up", &self.is_up()).finish()
+    }
+}
+
+impl Screen {
+    /// Enters the screen. To be called from the thread that will draw: a panic there leaves the
+    /// screen again; one in any other thread goes to `panics` and leaves it alone.
+    ///
+    /// # Errors
+    /// When there is no terminal.
+    pub fn enter(modes: Modes, panics: UnboundedSender<Panicked>) -> io::Result<Self> {
+        let tty = modes::input_fd()?;
+        let saved = Mutex::new(modes::settings(&tty)?);
+        let inner = Arc::new(Inner {
+            tty,
+            modes,
+            saved,
+            up: Arc::default(),
+            guarded: super::guard::is_child(),
+        });
+        let ending = Arc::new(AtomicBool::new(false));
+        for signal in [Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT] {
+            signal_hook::flag::register(signal.as_raw(), Arc::clone(&ending))?;
+        }
+        let restore = Arc::clone(&inner);
+        panics::install(Arc::new(move || restore.leave()), panics);
+        inner.enter()?;
+        Ok(Self { inner, ending })
+    }
+
+    /// Where frames are written.
+    ///
+    /// # Errors
+    /// When standard output can't be opened.
+    pub fn out(&self) -> io::Result<Out> {
+        Out::new(Arc::clone(&self.inner.up), Arc::clone(&self.ending))
+    }
+
+    /// Whether the screen is up.
+    pub fn is_up(&self) -> bool {
+        self.inner.up.load(Ordering::Acquire)
+    }
+
+    /// Gives the terminal back as it was. Does nothing when it already is.
+    pub fn leave(&self) {
+        self.inner.leave();
+    }
+
+    /// Takes the terminal again. Everything on it is to be drawn anew.
+    ///
+    /// # Errors
+    /// When the terminal has gone.
+    pub fn enter_again(&self) -> io::Result<()> {
+        // After a SIGSTOP the flag may say "up" while the guard has put the terminal back.
+        self.inner.up.store(false, Ordering::Release);
+        self.inner.enter()
+    }
+
+    /// Leaves the screen and stops this process, as Ctrl-Z does everywhere else. Returns when it
+    /// goes on; [`Screen::enter_again`] is the caller's to call then, and its input must not be
+    /// reading.
+    pub fn stop(&self) {
+        self.leave();
+        if self.inner.guarded || super::guard::can_be_resumed() {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::STOP);
+        }
+    }
+
+    /// Whether a signal has asked the program to end.
+    pub fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
+    }
+
+    /// Forgets that a signal asked to end: it was meant for the program handed over to.
+    pub fn forget_ending(&self) {
+        self.ending.store(false, Ordering::Release);
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// Points a program that gets the terminal handed over at it: its standard error is the terminal
+/// too, not the pipe to the guard.
+///
+/// # Errors
+/// When the terminal can't be opened a second time.
+pub fn on_terminal(command: &mut Command) -> io::Result<&mut Command> {
+    let tty = io::stdout().as_fd().try_clone_to_owned()?;
+    Ok(command
+        .env_remove(super::guard::GUARD_ENV)
+        .stdin(modes::input_fd()?)
+        .stdout(tty.try_clone()?)
+        .stderr(tty))
+}
+
+impl Inner {
+    fn enter(&self) -> io::Result<()> {
+        if self.up.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let settings = modes::settings(&self.tty)?;
+        // The guard hears of it first: from here on it would clean up.
+        self.tell(&link::entered(self.modes));
+        if !is_raw(&settings)
+            && let Ok(mut saved) = self.saved.lock()
+        {
+            // What the operator has set while we were stopped is what they get back.
+            *saved = settings.clone();
+        }
+        modes::make_raw(&self.tty, &settings)?;
+        self.up.store(true, Ordering::Release);
+        modes::write_all(io::stdout().as_fd(), self.modes.enter().as_bytes(), PATIENCE)
+    }
+
+    fn leave(&self) {
+        if !self.up.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let written = modes::write_all(io::stdout().as_fd(), self.modes.leave().as_bytes(), PATIENCE);
+        // Not waited for: a panic in the midst of entering holds it.
+        let restored = match self.saved.try_lock() {
+            Ok(saved) => modes::put_back(&self.tty, &saved),
+            Err(std::sync::TryLockError::Poisoned(saved)) => modes::put_back(&self.tty, &saved.into_inner()),
+            Err(std::sync::TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+        };
+        if written.is_ok() && restored.is_ok() {
+            // Otherwise the guard tries as well.
+            self.tell(&link::LEFT);
+        }
+    }
+
+    fn tell(&self, mark: &[u8]) {
+        if self.guarded {
+            let _ = rustix::io::write(io::stderr(), mark);
+        }
+    }
+}
+
+fn is_raw(settings: &Termios) -> bool {
+    !settings.local_modes.contains(rustix::termios::LocalModes::ICANON)
+        && !settings.local_modes.contains(rustix::termios::LocalModes::ECHO)
+}
