@@ -1,0 +1,273 @@
+//! What the dashboard wants done outside: plain data, comparable, without secrets in its `Debug`.
+
+use super::draft::{Expected, InstanceDraft, ServerDraft, TemplateDraft};
+use crate::domain::{InstanceId, JobId, ServerId, TemplateId};
+
+/// Names one asked action; its end comes back under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What an action works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// All of it.
+    Fleet,
+    /// A server.
+    Server(ServerId),
+    /// A template.
+    Template(TemplateId),
+    /// An instance.
+    Instance(InstanceId),
+    /// A job.
+    Job(JobId),
+}
+
+/// What is to be done with a template's database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TemplateWork {
+    /// Make it through Odoo, and freeze it.
+    CreateDatabase,
+    /// Take the one that exists, and freeze it.
+    Adopt,
+    /// Let it be connected to again.
+    Thaw,
+}
+
+/// Something an operator asked for. Ends in exactly one [`super::Answer::Ended`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// Look at a server once, layer by layer, keeping nothing: the report comes in the answer.
+    Test(ServerId),
+    /// Look at a server and keep the result.
+    Check(ServerId),
+    /// Look at all servers and keep the results.
+    CheckAll,
+    /// Put a server in service.
+    Activate {
+        /// Which.
+        server: ServerId,
+        /// As it was seen.
+        version: i64,
+    },
+    /// Take a server out of service.
+    Deactivate {
+        /// Which.
+        server: ServerId,
+        /// As it was seen.
+        version: i64,
+    },
+    /// Keep a server's instances, take no new ones.
+    Maintain {
+        /// Which.
+        server: ServerId,
+        /// As it was seen.
+        version: i64,
+    },
+    /// Remove a server from the registry.
+    DeleteServer {
+        /// Which.
+        server: ServerId,
+        /// As it was seen.
+        version: i64,
+    },
+    /// Write a server down.
+    AddServer(Box<ServerDraft>),
+    /// Change what is written down about a server.
+    EditServer {
+        /// Which.
+        server: ServerId,
+        /// As it was seen.
+        version: i64,
+        /// What it becomes.
+        draft: Box<ServerDraft>,
+    },
+    /// Write a template down, and perhaps start on its database.
+    AddTemplate(Box<TemplateDraft>),
+    /// Queue a job on a template's database.
+    TemplateJob {
+        /// Which.
+        template: TemplateId,
+        /// As it was seen.
+        version: i64,
+        /// What.
+        work: TemplateWork,
+    },
+    /// Remove a template's record.
+    DeleteTemplate {
+        /// Which.
+        template: TemplateId,
+        /// As it was seen.
+        version: i64,
+    },
+    /// Queue an instance's creation as its plan showed it.
+    CreateInstance {
+        /// As the form had it, with everything that the plan derived.
+        draft: Box<InstanceDraft>,
+        /// What the plan was made on.
+        expected: Expected,
+    },
+    /// Queue an instance's removal with its database and files.
+    DeleteInstance {
+        /// Which.
+        instance: InstanceId,
+        /// As it was seen.
+        version: i64,
+    },
+    /// Remove the record of a failed instance, which has no database.
+    ForgetInstance {
+        /// Which.
+        instance: InstanceId,
+        /// As it was seen.
+        version: i64,
+    },
+    /// Run a failed, cancelled or stuck job again.
+    RetryJob(JobId),
+    /// Ask a job to stop and undo.
+    CancelJob(JobId),
+}
+
+impl Act {
+    /// What it works on.
+    pub fn target(&self) -> Target {
+        match self {
+            Self::Test(id) | Self::Check(id) => Target::Server(*id),
+            Self::Activate { server, .. }
+            | Self::Deactivate { server, .. }
+            | Self::Maintain { server, .. }
+            | Self::DeleteServer { server, .. }
+            | Self::EditServer { server, .. } => Target::Server(*server),
+            Self::TemplateJob { template, .. } | Self::DeleteTemplate { template, .. } => Target::Template(*template),
+            Self::DeleteInstance { instance, .. } | Self::ForgetInstance { instance, .. } => {
+                Target::Instance(*instance)
+            }
+            Self::RetryJob(job) | Self::CancelJob(job) => Target::Job(*job),
+            Self::CheckAll | Self::AddServer(_) | Self::AddTemplate(_) | Self::CreateInstance { .. } => Target::Fleet,
+        }
+    }
+
+    /// Whether something is gone for good afterwards: only a typed name sends these.
+    pub fn is_destructive(&self) -> bool {
+        matches!(
+            self,
+            Self::DeleteServer { .. }
+                | Self::DeleteTemplate { .. }
+                | Self::DeleteInstance { .. }
+                | Self::ForgetInstance { .. }
+        )
+    }
+}
+
+/// Something to be done outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Read everything: ends in [`super::Answer::Fleet`].
+    LoadFleet,
+    /// Read a server's checks of the last 24 hours: [`super::Answer::History`].
+    LoadHistory(ServerId),
+    /// Read one instance in full: [`super::Answer::Instance`].
+    LoadInstance(InstanceId),
+    /// Send a job's last lines, then new ones as they come, until another job is followed:
+    /// [`super::Answer::LogLines`].
+    FollowLog(JobId),
+    /// Send nobody's log any more.
+    UnfollowLog,
+    /// Send the lines before this number: [`super::Answer::LogLines`].
+    LogBefore {
+        /// Whose.
+        job: JobId,
+        /// The first number that is here already.
+        before: i64,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Make the plan of an instance without queueing it: [`super::Answer::Plan`].
+    PlanInstance {
+        /// Comes back with the answer; late ones are dropped.
+        seq: u64,
+        /// As far as the form has come.
+        draft: Box<InstanceDraft>,
+    },
+    /// Do what the operator asked: [`super::Answer::Ended`] under this ticket.
+    Act {
+        /// Its name.
+        ticket: Ticket,
+        /// What.
+        act: Act,
+    },
+    /// Stop a task of this dashboard (not a job); its ticket ends with a problem of code `cancelled`.
+    CancelTask(Ticket),
+    /// Stop the process as a shell's job, and come back.
+    Suspend,
+    /// End the dashboard.
+    Quit,
+}
+
+/// Which tasks concern the same thing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TaskKey {
+    /// Reading everything.
+    Fleet,
+    /// A server's history.
+    History,
+    /// The detail of one instance.
+    Instance,
+    /// The followed log.
+    Log,
+    /// Older lines of the followed log.
+    LogBefore,
+    /// The form's plan.
+    Plan,
+    /// A look at a server.
+    Look(Target),
+    /// A change of something.
+    Change(Target),
+    /// Handled by the loop itself.
+    Loop,
+}
+
+/// What happens when a task's key is busy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// The running one is stopped, its answer dropped.
+    LatestWins,
+    /// The new one takes the running one's answer.
+    Join,
+    /// The new one waits.
+    Serial,
+    /// Both run.
+    Parallel,
+}
+
+impl Effect {
+    /// Which tasks concern the same thing.
+    pub fn key(&self) -> TaskKey {
+        match self {
+            Self::LoadFleet => TaskKey::Fleet,
+            Self::LoadHistory(_) => TaskKey::History,
+            Self::LoadInstance(_) => TaskKey::Instance,
+            Self::FollowLog(_) | Self::UnfollowLog => TaskKey::Log,
+            Self::LogBefore { .. } => TaskKey::LogBefore,
+            Self::PlanInstance { .. } => TaskKey::Plan,
+            Self::Act { act, .. } => match act {
+                Act::Test(_) | Act::Check(_) | Act::CheckAll => TaskKey::Look(act.target()),
+                _ => TaskKey::Change(act.target()),
+            },
+            Self::CancelTask(_) | Self::Suspend | Self::Quit => TaskKey::Loop,
+        }
+    }
+
+    /// What happens when its key is busy.
+    pub fn policy(&self) -> Policy {
+        match self {
+            Self::LoadFleet => Policy::Join,
+            Self::LoadHistory(_)
+            | Self::LoadInstance(_)
+            | Self::FollowLog(_)
+            | Self::UnfollowLog
+            | Self::LogBefore { .. }
+            | Self::PlanInstance { .. } => Policy::LatestWins,
+            Self::Act { .. } => Policy::Serial,
+            Self::CancelTask(_) | Self::Suspend | Self::Quit => Policy::Parallel,
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! What the dashboard is told.
+
+use super::draft::{Expected, InstanceDraft};
+use super::effect::{Target, Ticket};
+use crate::domain::check::CheckReport;
+use crate::domain::health::HealthStatus;
+use crate::domain::instance::{Customer, Instance, InstanceState, Plan};
+use crate::domain::job::{Job, LogLine, PlannedStep};
+use crate::domain::server::Server;
+use crate::domain::template::Template;
+use crate::domain::{CustomerId, InstanceId, JobId, PlanId, Problem, SafeText, ServerId, TemplateId};
+use jiff::Timestamp;
+
+/// Everything that can happen to the dashboard.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// A key, a paste, a new size, focus.
+    Input(crossterm::event::Event),
+    /// What a task came back with.
+    Answer(Answer),
+    /// Something the operator should know of that no one asked for.
+    Notice(Notice),
+    /// The time that [`super::Model::next_deadline`] named has come.
+    Deadline,
+    /// Back from suspension or another program: everything has to be drawn, and may be old.
+    Resumed,
+}
+
+/// What a task came back with.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// Everything, in place of what was known.
+    Fleet(Box<Fleet>),
+    /// What changed since.
+    Delta(Box<Delta>),
+    /// A server's checks of the last 24 hours, the oldest first.
+    History {
+        /// Whose.
+        server: ServerId,
+        /// Them.
+        points: Vec<HistoryPoint>,
+    },
+    /// One instance in full.
+    Instance(Box<Instance>),
+    /// Lines of a job's log, in order. New ones are added behind, older ones before what is there.
+    LogLines {
+        /// Whose.
+        job: JobId,
+        /// Them; may be empty.
+        lines: Vec<LogLine>,
+        /// The number of the log's last line in the registry.
+        end: i64,
+    },
+    /// The plan of an instance.
+    Plan {
+        /// As asked.
+        seq: u64,
+        /// The plan, or why there is none.
+        result: Result<Box<PlanPreview>, Problem>,
+    },
+    /// How far an action has come, where it knows.
+    Progress {
+        /// Which.
+        ticket: Ticket,
+        /// So much of it.
+        done: u64,
+        /// All of it.
+        total: u64,
+    },
+    /// An action ended.
+    Ended {
+        /// Which.
+        ticket: Ticket,
+        /// How.
+        result: Result<Box<Ended>, Problem>,
+    },
+    /// A reading task failed: what is shown may be old.
+    Failed {
+        /// What was read, such as `the history of prod-1`.
+        what: SafeText,
+        /// Why it failed.
+        problem: Problem,
+    },
+}
+
+/// An action that ended well.
+#[derive(Debug, Clone, Default)]
+pub struct Ended {
+    /// What was done, in one line: `prod-1 is active`.
+    pub text: SafeText,
+    /// The job that was queued, whose log is then shown.
+    pub job: Option<JobId>,
+    /// What was added, which is then selected.
+    pub created: Option<Target>,
+    /// What a test found.
+    pub report: Option<Box<CheckReport>>,
+}
+
+/// The whole registry, as far as the dashboard shows it.
+#[derive(Debug, Clone, Default)]
+pub struct Fleet {
+    /// All servers.
+    pub servers: Vec<Server>,
+    /// All instances.
+    pub instances: Vec<InstanceRow>,
+    /// All templates.
+    pub templates: Vec<Template>,
+    /// All plans.
+    pub plans: Vec<Plan>,
+    /// All customers.
+    pub customers: Vec<Customer>,
+    /// Those that are not over, and the newest of the others.
+    pub jobs: Vec<Job>,
+    /// Workers that are alive.
+    pub workers: usize,
+    /// When it was read.
+    pub read_at: Option<Timestamp>,
+}
+
+/// What changed in the registry; absent lists mean nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Delta {
+    /// Servers as they are now.
+    pub servers: Vec<Server>,
+    /// Servers that are gone.
+    pub gone_servers: Vec<ServerId>,
+    /// Instances as they are now.
+    pub instances: Vec<InstanceRow>,
+    /// Instances that are gone.
+    pub gone_instances: Vec<InstanceId>,
+    /// Templates as they are now.
+    pub templates: Vec<Template>,
+    /// Templates that are gone.
+    pub gone_templates: Vec<TemplateId>,
+    /// Jobs as they are now.
+    pub jobs: Vec<Job>,
+    /// Plans and customers, all of them, when one of them changed.
+    pub catalog: Option<(Vec<Plan>, Vec<Customer>)>,
+    /// Workers that are alive, when that changed.
+    pub workers: Option<usize>,
+    /// When it was read.
+    pub read_at: Option<Timestamp>,
+}
+
+/// An instance as lists show it: a hundred thousand of them are held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceRow {
+    /// Its id.
+    pub id: InstanceId,
+    /// As it was seen.
+    pub version: i64,
+    /// Where it lives.
+    pub server: ServerId,
+    /// What it was cloned from.
+    pub template: TemplateId,
+    /// What it was sold as.
+    pub plan: Option<PlanId>,
+    /// To whom.
+    pub customer: Option<CustomerId>,
+    /// Where it is in its life.
+    pub state: InstanceState,
+    /// Its database's size, bytes.
+    pub size_bytes: Option<u64>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    text: Box<str>,
+    name_end: u16,
+    subdomain_end: u16,
+}
+
+impl From<&Instance> for InstanceRow {
+    fn from(instance: &Instance) -> Self {
+        let spec = &instance.spec;
+        Self::new(
+            instance.id,
+            spec.server_id,
+            spec.template_id,
+            &spec.name,
+            spec.subdomain.as_str(),
+            spec.database_name.as_str(),
+        )
+        .with(
+            instance.version,
+            spec.plan_id,
+            spec.customer_id,
+            instance.state,
+            instance.size_bytes,
+            instance.created_at,
+        )
+    }
+}
+
+impl InstanceRow {
+    /// Longest display name kept in a row, bytes.
+    const MAX_NAME: usize = 1024;
+
+    /// A row with its three names in one allocation, in draft, of version 1.
+    pub fn new(
+        id: InstanceId,
+        server: ServerId,
+        template: TemplateId,
+        name: &SafeText,
+        subdomain: &str,
+        database: &str,
+    ) -> Self {
+        let name = name.as_str();
+        let mut cut = name.len().min(Self::MAX_NAME);
+        while !name.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        let name = &name[..cut];
+        let text = [name, subdomain, database].concat().into_boxed_str();
+        let end = |len: usize| u16::try_from(len).unwrap_or(u16::MAX);
+        Self {
+            id,
+            version: 1,
+            server,
+            template,
+            plan: None,
+            customer: None,
+            state: InstanceState::Draft,
+            size_bytes: None,
+            created_at: Timestamp::UNIX_EPOCH,
+            name_end: end(name.len()),
+            subdomain_end: end(name.len() + subdomain.len()),
+            text,
+        }
+    }
+
+    /// The same row with the rest of its fields.
+    #[must_use]
+    pub fn with(
+        mut self,
+        version: i64,
+        plan: Option<PlanId>,
+        customer: Option<CustomerId>,
+        state: InstanceState,
+        size_bytes: Option<u64>,
+        created_at: Timestamp,
+    ) -> Self {
+        self.version = version;
+        self.plan = plan;
+        self.customer = customer;
+        self.state = state;
+        self.size_bytes = size_bytes;
+        self.created_at = created_at;
+        self
+    }
+
+    /// Display name.
+    pub fn name(&self) -> &str {
+        self.text.get(..usize::from(self.name_end)).unwrap_or_default()
+    }
+
+    /// Its label.
+    pub fn subdomain(&self) -> &str {
+        self.text
+            .get(usize::from(self.name_end)..usize::from(self.subdomain_end))
+            .unwrap_or_default()
+    }
+
+    /// Its database.
+    pub fn database(&self) -> &str {
+        self.text.get(usize::from(self.subdomain_end)..).unwrap_or_default()
+    }
+}
+
+/// One check of a server, as its history shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryPoint {
+    /// When.
+    pub at: Timestamp,
+    /// The answer's latency, milliseconds; `None` where there was no answer.
+    pub latency_ms: Option<u64>,
+    /// What the server's health became by it.
+    pub status: HealthStatus,
+    /// Why.
+    pub reason: SafeText,
+}
+
+/// What creating an instance would do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanPreview {
+    /// The form's draft with everything derived filled in (server, template, names).
+    pub draft: InstanceDraft,
+    /// The steps.
+    pub steps: Vec<PlannedStep>,
+    /// Where it will be found.
+    pub url: SafeText,
+    /// Servers that placement passed over, and why.
+    pub passed_over: Vec<(ServerId, SafeText)>,
+    /// What the operator should know before: which way of cloning, and why.
+    pub notes: Vec<SafeText>,
+    /// What the plan was made on.
+    pub expected: Expected,
+}
+
+/// How much a notice matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeLevel {
+    /// Good to know.
+    Info,
+    /// Ended well.
+    Success,
+    /// Not as it should be.
+    Warning,
+    /// Failed.
+    Error,
+}
+
+/// Something the operator should know of that no one asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    /// The registry can't be read: everything shown is from before.
+    RegistryLost(Problem),
+    /// It can be read again; the executor sends a fresh [`Answer::Fleet`] as well.
+    RegistryBack,
+    /// A line for the bottom of the screen.
+    Flash {
+        /// How much it matters.
+        level: NoticeLevel,
+        /// What.
+        text: SafeText,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// No worker is alive and none could be started: jobs wait.
+    NoWorker(Problem),
+    /// The process was asked to end (a signal): leave at once.
+    Terminate,
+}
