@@ -62,7 +62,10 @@ pub enum LoadError {
 pub fn load(arguments: &Arguments, environment: &BTreeMap<String, String>) -> Result<Loaded, LoadError> {
     let platform = Platform::here()?;
     let given = |name: &str| environment.get(name).filter(|value| !value.is_empty());
-    let named = arguments.config.clone().or_else(|| given("VIGIE_CONFIG").map(PathBuf::from));
+    let named = arguments
+        .config
+        .clone()
+        .or_else(|| given("VIGIE_CONFIG").map(PathBuf::from));
     let config = match &named {
         Some(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()),
         None => platform.config_dir.join("config.toml"),
@@ -100,7 +103,10 @@ fn overlay(
 ) -> Result<(), ConfigError> {
     let known: Vec<&str> = ENVIRONMENT.iter().map(|(name, _)| *name).collect();
     for (name, value) in environment.iter().filter(|(name, _)| name.starts_with("VIGIE_")) {
-        let setting = ENVIRONMENT.iter().find(|(known, _)| known == name).map(|(_, setting)| *setting);
+        let setting = ENVIRONMENT
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, setting)| *setting);
         let Some(setting) = setting else {
             if let Some(near) = nearest(name, &known) {
                 warnings.push(format!("the variable {name} is not read: did you mean {near}?"));

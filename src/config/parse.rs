@@ -81,7 +81,10 @@ fn key_span(text: &str, key: &str) -> Option<std::ops::Range<usize>> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let word = line.trim_start();
-        if word.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('=')) {
+        if word
+            .strip_prefix(key)
+            .is_some_and(|rest| rest.trim_start().starts_with('='))
+        {
             let at = start + (line.len() - word.len());
             return Some(at..at + key.len());
         }
@@ -99,17 +102,30 @@ fn line_column(text: &str, at: usize) -> (usize, usize) {
 
 /// The parser's sentence in ours, and the nearest right word.
 fn reword(message: &str, found: &str) -> (String, Option<String>) {
-    if let Some(rest) = message.strip_prefix("unknown field `").or_else(|| message.strip_prefix("unknown variant `")) {
+    if let Some(rest) = message
+        .strip_prefix("unknown field `")
+        .or_else(|| message.strip_prefix("unknown variant `"))
+    {
         let (word, expected) = rest.split_once('`').unwrap_or((rest, ""));
         let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-        let what = if message.starts_with("unknown field") { "setting" } else { "value" };
+        let what = if message.starts_with("unknown field") {
+            "setting"
+        } else {
+            "value"
+        };
         let hint = nearest(word, &known).map(|near| format!("did you mean {near:?}?"));
         return (
-            format!("found the unknown {what} {word:?}, expected one of: {}", known.join(", ")),
+            format!(
+                "found the unknown {what} {word:?}, expected one of: {}",
+                known.join(", ")
+            ),
             hint,
         );
     }
-    if let Some(rest) = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: ")) {
+    if let Some(rest) = message
+        .strip_prefix("invalid type: ")
+        .or_else(|| message.strip_prefix("invalid value: "))
+    {
         return (format!("found {rest}"), None);
     }
     if message.starts_with("found ") || found.is_empty() {

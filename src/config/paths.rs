@@ -52,7 +52,9 @@ impl Places {
             log_dir: place(&paths.log_dir.0, data_dir.join("log")),
             themes_dir: place(
                 &paths.themes_dir.0,
-                config.parent().map_or_else(|| data_dir.join("themes"), |dir| dir.join("themes")),
+                config
+                    .parent()
+                    .map_or_else(|| data_dir.join("themes"), |dir| dir.join("themes")),
             ),
             data_dir,
             config,
@@ -127,6 +129,9 @@ pub fn write_private(path: &Path, content: &str) -> Result<(), PathError> {
         .mode(0o600)
         .open(path)
         .map_err(wrong)?;
-    file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(wrong)?;
-    file.write_all(content.as_bytes()).and_then(|()| file.sync_all()).map_err(wrong)
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))
+        .map_err(wrong)?;
+    file.write_all(content.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(wrong)
 }

@@ -194,7 +194,10 @@ impl LogLevel {
 
 /// The keys of an action: one, several, or none to switch it off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a key such as \"ctrl-r\", or a list of keys such as [\"q\", \"ctrl-c\"]")]
+#[serde(
+    untagged,
+    expecting = "a key such as \"ctrl-r\", or a list of keys such as [\"q\", \"ctrl-c\"]"
+)]
 pub enum Keys {
     /// One key or sequence.
     One(String),

@@ -1,0 +1,91 @@
+//! Looking at servers: one, or all of them at once, bounded and spread.
+
+use super::{Answer, Ops, seam, shown};
+use crate::domain::check::CheckReport;
+use crate::domain::server::Server;
+use crate::domain::{Problem, ServerId};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+/// What a check found, and what the server's health became by it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckOutcome {
+    /// The server after it.
+    pub server: Server,
+    /// What was seen, layer by layer.
+    pub report: CheckReport,
+}
+
+impl Ops {
+    /// Looks at a server and keeps nothing of it: the test.
+    ///
+    /// # Errors
+    /// When the server is gone. A server that is down is an answer, not an error.
+    pub async fn server_test(&self, id: ServerId) -> Answer<CheckReport> {
+        let server = self.registry.server(id).await.map_err(shown)?;
+        seam::check(self, &server).await
+    }
+
+    /// Looks at a server and keeps the result.
+    ///
+    /// # Errors
+    /// When the server is gone, or the result can't be kept.
+    pub async fn server_check(&self, id: ServerId) -> Answer<CheckOutcome> {
+        let server = self.registry.server(id).await.map_err(shown)?;
+        let report = seam::check(self, &server).await?;
+        let rules = self.settings().health_rules();
+        let server = self.registry.record_check(id, &report, &rules).await.map_err(shown)?;
+        Ok(CheckOutcome { server, report })
+    }
+
+    /// Looks at many servers, as many at once as the settings say, their beginnings spread; each
+    /// result is kept and told as it comes. Dropping the receiver ends what is left.
+    pub fn check_all(&self, ids: Vec<ServerId>) -> mpsc::Receiver<(ServerId, Answer<CheckOutcome>)> {
+        let (tell, told) = mpsc::channel(64);
+        let ops = self.clone();
+        tokio::spawn(async move {
+            let checks = &ops.settings().checks;
+            let places = Arc::new(Semaphore::new(checks.concurrency.get() as usize));
+            let spread = checks.jitter.as_ms().min(50 * ids.len() as u64);
+            let mut running = JoinSet::new();
+            for id in ids {
+                let (ops, tell, places) = (ops.clone(), tell.clone(), places.clone());
+                running.spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(random_below(spread))).await;
+                    let Ok(_place) = places.acquire().await else { return };
+                    let outcome = ops.server_check(id).await;
+                    // The receiver is gone when nobody wants to know any more.
+                    let _ = tell.send((id, outcome)).await;
+                });
+            }
+            drop(tell_when_closed(&tell, &mut running).await);
+        });
+        told
+    }
+}
+
+/// Waits for all checks, or for the receiver to go, which ends them.
+async fn tell_when_closed<T>(tell: &mpsc::Sender<T>, running: &mut JoinSet<()>) -> Option<Problem> {
+    loop {
+        tokio::select! {
+            () = tell.closed() => {
+                running.abort_all();
+                return None;
+            }
+            ended = running.join_next() => match ended {
+                None => return None,
+                Some(Err(error)) if error.is_panic() => tracing::error!(%error, "a check panicked"),
+                Some(_) => {}
+            },
+        }
+    }
+}
+
+fn random_below(limit: u64) -> u64 {
+    if limit == 0 {
+        return 0;
+    }
+    getrandom::u64().map_or(0, |n| n % limit)
+}

@@ -1,0 +1,243 @@
+//! The fleet in one look, and finding things in it by the words that operators type.
+
+use super::{Answer, Ops, no_such, shown};
+use crate::domain::instance::{Customer, Instance, Plan};
+use crate::domain::job::Job;
+use crate::domain::server::Server;
+use crate::domain::template::Template;
+use crate::domain::{Code, CustomerId, PlanId, Problem, SafeText, ServerId, TemplateId};
+use crate::registry::{HealthCheck, JobFilter, Worker};
+use jiff::Timestamp;
+
+/// Everything the dashboard's first page shows, read together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fleet {
+    /// When it was read.
+    pub at: Timestamp,
+    /// By code.
+    pub servers: Vec<Server>,
+    /// By code.
+    pub templates: Vec<Template>,
+    /// By name.
+    pub instances: Vec<Instance>,
+    /// By code.
+    pub plans: Vec<Plan>,
+    /// By name.
+    pub customers: Vec<Customer>,
+    /// The newest first.
+    pub jobs: Vec<Job>,
+    /// All known.
+    pub workers: Vec<Worker>,
+}
+
+impl Fleet {
+    /// The code of a server; its number where it is gone.
+    pub fn server_code(&self, id: ServerId) -> String {
+        self.servers
+            .iter()
+            .find(|s| s.id == id)
+            .map_or_else(|| format!("#{id}"), |s| s.spec.code.to_string())
+    }
+
+    /// The code of a template; its number where it is gone.
+    pub fn template_code(&self, id: TemplateId) -> String {
+        self.templates
+            .iter()
+            .find(|t| t.id == id)
+            .map_or_else(|| format!("#{id}"), |t| t.spec.code.to_string())
+    }
+
+    /// The code of a plan.
+    pub fn plan_code(&self, id: PlanId) -> Option<&str> {
+        self.plans.iter().find(|p| p.id == id).map(|p| p.code.as_str())
+    }
+
+    /// The name of a customer.
+    pub fn customer_name(&self, id: CustomerId) -> Option<&str> {
+        self.customers.iter().find(|c| c.id == id).map(|c| c.name.as_str())
+    }
+}
+
+impl Ops {
+    /// The fleet, read now.
+    ///
+    /// # Errors
+    /// When the registry can't be read.
+    pub async fn fleet(&self) -> Answer<Fleet> {
+        let registry = &self.registry;
+        let jobs = JobFilter {
+            limit: 200,
+            ..JobFilter::default()
+        };
+        Ok(Fleet {
+            at: Timestamp::now(),
+            servers: registry.servers().await.map_err(shown)?,
+            templates: registry.templates().await.map_err(shown)?,
+            instances: registry.instances(None).await.map_err(shown)?,
+            plans: registry.plans().await.map_err(shown)?,
+            customers: registry.customers().await.map_err(shown)?,
+            jobs: registry.jobs(&jobs).await.map_err(shown)?,
+            workers: registry.workers().await.map_err(shown)?,
+        })
+    }
+
+    /// All servers, by code.
+    ///
+    /// # Errors
+    /// When the registry can't be read.
+    pub async fn servers(&self) -> Answer<Vec<Server>> {
+        self.registry.servers().await.map_err(shown)
+    }
+
+    /// The server of this code.
+    ///
+    /// # Errors
+    /// When there is none; the hint names the nearest.
+    pub async fn server(&self, word: &str) -> Answer<Server> {
+        if let Ok(code) = Code::parse(word)
+            && let Ok(server) = self.registry.server_by_code(&code).await
+        {
+            return Ok(server);
+        }
+        let all = self.servers().await?;
+        Err(no_such("server", word, all.iter().map(|s| s.spec.code.as_str())))
+    }
+
+    /// A server's kept checks, the newest first.
+    ///
+    /// # Errors
+    /// When the registry can't be read.
+    pub async fn health_history(
+        &self,
+        id: ServerId,
+        since: Option<Timestamp>,
+        limit: usize,
+    ) -> Answer<Vec<HealthCheck>> {
+        self.registry.health_history(id, since, limit).await.map_err(shown)
+    }
+
+    /// All templates, by code.
+    ///
+    /// # Errors
+    /// When the registry can't be read.
+    pub async fn templates(&self) -> Answer<Vec<Template>> {
+        self.registry.templates().await.map_err(shown)
+    }
+
+    /// The template of this code.
+    ///
+    /// # Errors
+    /// When there is none; the hint names the nearest.
+    pub async fn template(&self, word: &str) -> Answer<Template> {
+        if let Ok(code) = Code::parse(word)
+            && let Ok(template) = self.registry.template_by_code(&code).await
+        {
+            return Ok(template);
+        }
+        let all = self.templates().await?;
+        Err(no_such("template", word, all.iter().map(|t| t.spec.code.as_str())))
+    }
+
+    /// All instances, by name, or one server's.
+    ///
+    /// # Errors
+    /// When the registry can't be read.
+    pub async fn instances(&self, server: Option<ServerId>) -> Answer<Vec<Instance>> {
+        self.registry.instances(server).await.map_err(shown)
+    }
+
+    /// The instance of this subdomain, database or name; one that takes a place before failed ones
+    /// of the same name, the newest of those otherwise.
+    ///
+    /// # Errors
+    /// When there is none, or several in service share the word.
+    pub async fn instance(&self, word: &str) -> Answer<Instance> {
+        let mut found = self.registry.instances_called(word).await.map_err(shown)?;
+        let (mut living, mut failed): (Vec<_>, Vec<_>) = found.drain(..).partition(|i| i.state.takes_place());
+        failed.sort_by_key(|i| i.id);
+        if let Some(exact) = living.iter().position(|i| i.spec.subdomain.as_str() == word) {
+            return Ok(living.swap_remove(exact));
+        }
+        match (living.len(), failed.pop()) {
+            (1, _) => Ok(living.swap_remove(0)),
+            (0, Some(instance)) => Ok(instance),
+            (0, None) => {
+                let all = self.instances(None).await?;
+                Err(no_such("instance", word, all.iter().map(|i| i.spec.subdomain.as_str())))
+            }
+            _ => {
+                let which: Vec<&str> = living.iter().map(|i| i.spec.subdomain.as_str()).collect();
+                Err(Problem::new(
+                    "ambiguous",
+                    format!("{word:?} is the name of {} instances", living.len()),
+                )
+                .hint(format!("say which by its subdomain: {}", which.join(", "))))
+            }
+        }
+    }
+
+    /// All plans, by code.
+    ///
+    /// # Errors
+    /// When the registry can't be read.
+    pub async fn plans(&self) -> Answer<Vec<Plan>> {
+        self.registry.plans().await.map_err(shown)
+    }
+
+    /// The plan of this code.
+    ///
+    /// # Errors
+    /// When there is none; the hint names the nearest.
+    pub async fn plan(&self, word: &str) -> Answer<Plan> {
+        let all = self.plans().await?;
+        match all.iter().find(|p| p.code == word) {
+            Some(plan) => Ok(plan.clone()),
+            None => Err(no_such("plan", word, all.iter().map(|p| p.code.as_str()))),
+        }
+    }
+
+    /// Adds a plan.
+    ///
+    /// # Errors
+    /// When its code is no code, or taken.
+    pub async fn plan_add(&self, plan: Plan) -> Answer<Plan> {
+        if let Err(error) = Code::parse(&plan.code) {
+            let problem = Problem::new("invalid_name", error.to_string());
+            return self.refuse("plan.add", "plan", &plan.code, problem).await;
+        }
+        self.registry.add_plan(&self.op(), &plan).await.map_err(shown)
+    }
+
+    /// All customers, by name.
+    ///
+    /// # Errors
+    /// When the registry can't be read.
+    pub async fn customers(&self) -> Answer<Vec<Customer>> {
+        self.registry.customers().await.map_err(shown)
+    }
+
+    /// The customer of this name, added where there is none.
+    ///
+    /// # Errors
+    /// When the name is empty, or the registry fails.
+    pub async fn customer_add(&self, name: &str) -> Answer<Customer> {
+        let name = SafeText::capped(name.trim(), 200);
+        if name.as_str().is_empty() {
+            let problem = Problem::new("invalid_name", "the customer's name is empty");
+            return self.refuse("customer.add", "customer", "", problem).await;
+        }
+        let id = self.registry.customer_named(&self.op(), &name).await.map_err(shown)?;
+        let all = self.customers().await?;
+        all.into_iter()
+            .find(|c| c.id == id)
+            .ok_or_else(|| no_such("customer", name.as_str(), []))
+    }
+
+    /// The audit, the newest first.
+    ///
+    /// # Errors
+    /// When the registry can't be read.
+    pub async fn audit(&self, limit: usize) -> Answer<Vec<crate::domain::audit::AuditEntry>> {
+        self.registry.audit(limit).await.map_err(shown)
+    }
+}

@@ -1,0 +1,165 @@
+//! Jobs: planning, queueing, following, stopping, running again.
+
+use super::{Answer, Ops, shown};
+use crate::domain::job::{Job, JobSpec, LogLine, PlannedStep};
+use crate::domain::{JobId, Problem, SafeText};
+use crate::registry::{JobFilter, NewJob};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// What a job would do, before it does anything.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobPlan {
+    /// As an operator reads it.
+    pub title: SafeText,
+    /// Its steps, with what each works on.
+    pub steps: Vec<PlannedStep>,
+    /// Which way was chosen and why, and other things worth knowing.
+    pub notes: Vec<SafeText>,
+    /// Things that won't stop it and should be known.
+    pub warnings: Vec<SafeText>,
+    /// What is queued when it is wanted.
+    pub job: NewJob,
+}
+
+/// What following a job tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Followed {
+    /// New lines of its log, in order, none twice.
+    Lines(Vec<LogLine>),
+    /// The job changed. The last one told is over.
+    Job(Box<Job>),
+    /// It can't be followed any more.
+    Lost(Problem),
+}
+
+/// Lines read at once.
+const PAGE: usize = 1_000;
+
+impl Ops {
+    /// Jobs, the newest first.
+    ///
+    /// # Errors
+    /// When the registry can't be read.
+    pub async fn jobs(&self, filter: &JobFilter) -> Answer<Vec<Job>> {
+        self.registry.jobs(filter).await.map_err(shown)
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// When there is none of this number.
+    pub async fn job(&self, id: JobId) -> Answer<Job> {
+        self.registry.job(id).await.map_err(shown)
+    }
+
+    /// A job's lines after `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// When the registry can't be read.
+    pub async fn job_log(&self, id: JobId, after: i64, limit: usize) -> Answer<Vec<LogLine>> {
+        self.registry.log(id, after, limit).await.map_err(shown)
+    }
+
+    /// The number of a job's last line; 0 where there is none.
+    ///
+    /// # Errors
+    /// When the registry can't be read.
+    pub async fn job_log_end(&self, id: JobId) -> Answer<i64> {
+        self.registry.log_end(id).await.map_err(shown)
+    }
+
+    /// Follows a job from after line `after` until it is over. Dropping the receiver ends it.
+    pub fn follow(&self, id: JobId, after: i64) -> mpsc::Receiver<Followed> {
+        let (tell, told) = mpsc::channel(16);
+        let ops = self.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = tell.closed() => {}
+                ended = ops.follow_to(id, after, &tell) => if let Err(problem) = ended {
+                    let _ = tell.send(Followed::Lost(problem)).await;
+                },
+            }
+        });
+        told
+    }
+
+    async fn follow_to(&self, id: JobId, mut after: i64, tell: &mpsc::Sender<Followed>) -> Answer<()> {
+        // Subscribed before the first read, so that nothing falls between the two.
+        let mut changes = self.changes().await?;
+        let mut last: Option<Job> = None;
+        let gone = || Problem::new("closed", "nobody follows any more");
+        loop {
+            let job = self.job(id).await?;
+            loop {
+                let lines = self.job_log(id, after, PAGE).await?;
+                let Some(line) = lines.last() else { break };
+                after = line.seq;
+                tell.send(Followed::Lines(lines)).await.map_err(|_| gone())?;
+            }
+            let over = job.state.is_over();
+            if last.as_ref() != Some(&job) {
+                tell.send(Followed::Job(Box::new(job.clone())))
+                    .await
+                    .map_err(|_| gone())?;
+                last = Some(job);
+            }
+            if over {
+                return Ok(());
+            }
+            // A look now and then as well, should a change be missed.
+            match tokio::time::timeout(Duration::from_secs(5), changes.recv()).await {
+                Ok(Some(_)) | Err(_) => {}
+                Ok(None) => changes = self.changes().await?,
+            }
+        }
+    }
+
+    /// Asks a job to stop and to undo what it did.
+    ///
+    /// # Errors
+    /// When it is over.
+    pub async fn job_cancel(&self, id: JobId) -> Answer<Job> {
+        self.registry.cancel_job(&self.op(), id).await.map_err(shown)
+    }
+
+    /// Runs a failed, cancelled or stuck job again.
+    ///
+    /// # Errors
+    /// When it is none of these, or what it needs is taken.
+    pub async fn job_retry(&self, id: JobId) -> Answer<Job> {
+        let thresholds = self.settings().thresholds();
+        self.registry
+            .retry_job(&self.op(), id, &thresholds)
+            .await
+            .map_err(shown)
+    }
+
+    /// What a job would do, looked at without changing anything.
+    ///
+    /// # Errors
+    /// Why it can't be done.
+    pub async fn plan_job(&self, _spec: JobSpec) -> Answer<JobPlan> {
+        Err(Problem::new("not_built", "this part is being built"))
+    }
+
+    /// Queues a plan as it was shown; refused when its world has changed since.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub async fn queue(&self, plan: JobPlan) -> Answer<Job> {
+        self.registry.queue_job(&self.op(), &plan.job).await.map_err(shown)
+    }
+
+    /// Starts a detached worker where none is alive and the settings want it. Whether one was started.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub async fn ensure_worker(&self) -> Answer<bool> {
+        let workers = self.registry.workers().await.map_err(shown)?;
+        if !self.settings().worker.autostart || workers.iter().any(|w| w.alive) {
+            return Ok(false);
+        }
+        Err(Problem::new("not_built", "this part is being built"))
+    }
+}

@@ -1,0 +1,122 @@
+//! What a dashboard key or a verb of the command line does, once, for both.
+//!
+//! Every refusal comes back as a [`Problem`] (code, message, hint), and is written down in the audit
+//! with who tried. Looking never writes; what takes long is queued as a job and runs in a worker.
+
+mod checks;
+mod doctor;
+mod fleet;
+mod instances;
+mod jobs;
+mod seam;
+mod servers;
+mod templates;
+
+pub use checks::CheckOutcome;
+pub use doctor::{Finding, Level};
+pub use fleet::Fleet;
+pub use instances::{InstancePlan, InstanceRequest, PassedOverServer, PlacementAnswer, Removal};
+pub use jobs::{Followed, JobPlan};
+
+use crate::config::{Loaded, Settings};
+use crate::domain::audit::Actor;
+use crate::domain::{Problem, Secret, SecretRef};
+use crate::registry::{ChangeStream, Op, Registry, RegistryError};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// The answer of every operation.
+pub type Answer<T> = Result<T, Problem>;
+
+/// The operations. Cheap to clone; each dashboard task and each verb has its own.
+#[derive(Clone)]
+pub struct Ops {
+    registry: Arc<dyn Registry>,
+    loaded: Arc<Loaded>,
+    actor: Actor,
+}
+
+impl Ops {
+    /// Operations on this registry, as this actor.
+    pub fn new(registry: Arc<dyn Registry>, loaded: Arc<Loaded>, actor: Actor) -> Self {
+        Self {
+            registry,
+            loaded,
+            actor,
+        }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.loaded.settings
+    }
+
+    /// The settings with the places in use and where they came from.
+    pub fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
+    /// The registry, for whoever only reads.
+    pub fn registry(&self) -> &Arc<dyn Registry> {
+        &self.registry
+    }
+
+    /// Who acts.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// The registry's changes from now on.
+    ///
+    /// # Errors
+    /// When they can't be followed.
+    pub async fn changes(&self) -> Answer<ChangeStream> {
+        self.registry.changes().await.map_err(shown)
+    }
+
+    /// Seals a value with the operator's key, so that it can be stored.
+    ///
+    /// # Errors
+    /// When the key can't be read or made.
+    pub async fn seal(&self, value: Secret) -> Answer<SecretRef> {
+        seam::seal(self, value).await
+    }
+
+    /// A new operation, asked now by this actor.
+    fn op(&self) -> Op {
+        Op {
+            id: uuid::Uuid::now_v7().to_string(),
+            at: Timestamp::now(),
+            actor: self.actor.clone(),
+        }
+    }
+
+    /// Writes down an attempt that was refused before it came to the registry, and hands the refusal on.
+    async fn refuse<T>(&self, action: &str, object: &str, label: &str, problem: Problem) -> Answer<T> {
+        let op = self.op();
+        if let Err(error) = self
+            .registry
+            .audit_refused(&op, action, object, label, &problem.message)
+            .await
+        {
+            tracing::warn!(%error, action, object, "the refused attempt could not be audited");
+        }
+        Err(problem)
+    }
+}
+
+/// A registry's error as it is shown.
+fn shown(error: RegistryError) -> Problem {
+    error.problem()
+}
+
+/// "There is no such …", with the nearest that is.
+fn no_such<'a>(what: &str, word: &str, known: impl IntoIterator<Item = &'a str>) -> Problem {
+    let known: Vec<&str> = known.into_iter().collect();
+    let problem = Problem::new("not_found", format!("there is no {what} {word:?}"));
+    match crate::config::nearest(word, &known) {
+        Some(near) => problem.hint(format!("did you mean {near:?}?")),
+        None if known.is_empty() => problem.hint(format!("no {what} is known yet")),
+        None => problem.hint(format!("`vigie {what} list` shows those there are")),
+    }
+}

@@ -1,0 +1,95 @@
+//! Servers: adding, changing, and their life cycle.
+
+use super::{Answer, CheckOutcome, Ops, shown};
+use crate::domain::server::{Server, ServerEvent, ServerSpec};
+use crate::domain::{Problem, ServerId};
+
+impl Ops {
+    /// Writes a server down, in draft.
+    ///
+    /// # Errors
+    /// When a rule is broken, or its code or URL is taken.
+    pub async fn server_add(&self, spec: ServerSpec) -> Answer<Server> {
+        if let Err(error) = spec.validate() {
+            let problem = Problem::new("invalid_server", error.to_string());
+            return self.refuse("server.add", "server", spec.code.as_str(), problem).await;
+        }
+        self.registry.add_server(&self.op(), &spec).await.map_err(shown)
+    }
+
+    /// Replaces what is written down about a server, if it is still as it was read.
+    ///
+    /// # Errors
+    /// When a rule is broken, a value is taken, it hosts more than the new limit, or it was changed meanwhile.
+    pub async fn server_edit(&self, id: ServerId, version: i64, spec: ServerSpec) -> Answer<Server> {
+        if let Err(error) = spec.validate() {
+            let problem = Problem::new("invalid_server", error.to_string());
+            let object = format!("server:{id}");
+            return self.refuse("server.edit", &object, spec.code.as_str(), problem).await;
+        }
+        self.registry
+            .edit_server(&self.op(), id, version, &spec)
+            .await
+            .map_err(shown)
+    }
+
+    /// Puts a server in service, after a test of its connection. The test is kept like any check.
+    ///
+    /// # Errors
+    /// "Cannot activate server. Connection test failed" with the reason, when the test fails.
+    pub async fn server_activate(&self, id: ServerId, version: i64) -> Answer<(Server, CheckOutcome)> {
+        let outcome = self.server_check(id).await?;
+        let connection = match &outcome.report.failure {
+            Some(failure) => Err(failure.to_string()),
+            None => Ok(()),
+        };
+        let server = self
+            .transition(id, version, &ServerEvent::Activate { connection })
+            .await
+            .map_err(|mut problem| {
+                if let Some(failure) = &outcome.report.failure
+                    && problem.code == "connection_test_failed"
+                {
+                    problem.hint = Some(failure.hint().to_owned());
+                }
+                problem
+            })?;
+        Ok((server, outcome))
+    }
+
+    /// Takes a server out of service.
+    ///
+    /// # Errors
+    /// "Cannot deactivate server while it has instances", and how many.
+    pub async fn server_deactivate(&self, id: ServerId, version: i64) -> Answer<Server> {
+        self.transition(id, version, &ServerEvent::Deactivate).await
+    }
+
+    /// Puts a server in maintenance: its instances stay, new ones go elsewhere.
+    ///
+    /// # Errors
+    /// When it was changed meanwhile.
+    pub async fn server_maintenance(&self, id: ServerId, version: i64) -> Answer<Server> {
+        self.transition(id, version, &ServerEvent::Maintain).await
+    }
+
+    /// Removes a server from the registry.
+    ///
+    /// # Errors
+    /// When it hosts instances or templates.
+    pub async fn server_remove(&self, id: ServerId, version: i64) -> Answer<()> {
+        self.registry
+            .transition_server(&self.op(), id, version, &ServerEvent::Delete)
+            .await
+            .map(|_| ())
+            .map_err(shown)
+    }
+
+    async fn transition(&self, id: ServerId, version: i64, event: &ServerEvent) -> Answer<Server> {
+        self.registry
+            .transition_server(&self.op(), id, version, event)
+            .await
+            .map_err(shown)?
+            .ok_or_else(|| Problem::new("not_found", format!("the server {id} is gone")))
+    }
+}

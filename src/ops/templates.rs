@@ -1,0 +1,123 @@
+//! Templates: their records, and the jobs that make, take, thaw them.
+
+use super::{Answer, JobPlan, Ops, shown};
+use crate::domain::job::{Job, JobSpec};
+use crate::domain::template::{Template, TemplateSpec};
+use crate::domain::{Problem, TemplateId};
+
+impl Ops {
+    /// Writes a template down, in draft.
+    ///
+    /// # Errors
+    /// When a rule is broken, or its code or database is taken.
+    pub async fn template_add(&self, spec: TemplateSpec) -> Answer<Template> {
+        if let Some(problem) = wrong_template(&spec) {
+            return self
+                .refuse("template.add", "template", spec.code.as_str(), problem)
+                .await;
+        }
+        self.registry.add_template(&self.op(), &spec).await.map_err(shown)
+    }
+
+    /// Removes a template's record; its database stays.
+    ///
+    /// # Errors
+    /// While instances made from it are there, or a job uses it.
+    pub async fn template_remove(&self, id: TemplateId, version: i64) -> Answer<()> {
+        self.registry
+            .remove_template(&self.op(), id, version)
+            .await
+            .map_err(shown)
+    }
+
+    /// The plan of making a template's database through Odoo.
+    ///
+    /// # Errors
+    /// Why it can't be done.
+    pub async fn plan_template_create(&self, id: TemplateId) -> Answer<JobPlan> {
+        let template = self.registry.template(id).await.map_err(shown)?;
+        let server_id = template.spec.server_id;
+        self.plan_job(JobSpec::TemplateCreate {
+            template_id: id,
+            server_id,
+        })
+        .await
+    }
+
+    /// The plan of taking a database that exists as a template.
+    ///
+    /// # Errors
+    /// Why it can't be done.
+    pub async fn plan_template_adopt(&self, id: TemplateId) -> Answer<JobPlan> {
+        let template = self.registry.template(id).await.map_err(shown)?;
+        let server_id = template.spec.server_id;
+        self.plan_job(JobSpec::TemplateAdopt {
+            template_id: id,
+            server_id,
+        })
+        .await
+    }
+
+    /// The plan of letting a template be edited again.
+    ///
+    /// # Errors
+    /// Why it can't be done.
+    pub async fn plan_template_thaw(&self, id: TemplateId) -> Answer<JobPlan> {
+        let template = self.registry.template(id).await.map_err(shown)?;
+        let server_id = template.spec.server_id;
+        self.plan_job(JobSpec::TemplateThaw {
+            template_id: id,
+            server_id,
+        })
+        .await
+    }
+
+    /// Plans and queues [`Ops::plan_template_create`].
+    ///
+    /// # Errors
+    /// Why it can't be done.
+    pub async fn template_create_database(&self, id: TemplateId) -> Answer<Job> {
+        let plan = self.plan_template_create(id).await?;
+        self.queue(plan).await
+    }
+
+    /// Plans and queues [`Ops::plan_template_adopt`].
+    ///
+    /// # Errors
+    /// Why it can't be done.
+    pub async fn template_adopt(&self, id: TemplateId) -> Answer<Job> {
+        let plan = self.plan_template_adopt(id).await?;
+        self.queue(plan).await
+    }
+
+    /// Plans and queues [`Ops::plan_template_thaw`].
+    ///
+    /// # Errors
+    /// Why it can't be done.
+    pub async fn template_thaw(&self, id: TemplateId) -> Answer<Job> {
+        let plan = self.plan_template_thaw(id).await?;
+        self.queue(plan).await
+    }
+}
+
+/// What the types of a template's record don't say.
+fn wrong_template(spec: &TemplateSpec) -> Option<Problem> {
+    if spec.name.as_str().trim().is_empty() {
+        return Some(Problem::new("invalid_template", "the template's name is empty"));
+    }
+    let technical = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if let Some(module) = spec.base_modules.iter().find(|m| !technical(m)) {
+        let message = format!("{module:?} is no module's technical name: letters, digits and '_'");
+        return Some(Problem::new("invalid_template", message).hint("for instance: sale, point_of_sale, l10n_fr"));
+    }
+    let language = spec.language.as_str();
+    let good = !language.is_empty()
+        && language.len() <= 16
+        && language
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'@'));
+    (!good).then(|| {
+        Problem::new("invalid_template", format!("{language:?} is no language code"))
+            .hint("as Odoo writes them: en_US, fr_FR, sr@latin")
+    })
+}
