@@ -31,6 +31,8 @@ pub struct Places {
     pub log_dir: PathBuf,
     /// The operator's own themes.
     pub themes_dir: PathBuf,
+    /// Certificates trusted besides the system's.
+    pub extra_ca: Option<PathBuf>,
 }
 
 impl Places {
@@ -56,6 +58,7 @@ impl Places {
                     .parent()
                     .map_or_else(|| data_dir.join("themes"), |dir| dir.join("themes")),
             ),
+            extra_ca: (!paths.extra_ca.is_empty()).then(|| place(&paths.extra_ca.0, PathBuf::new())),
             data_dir,
             config,
         }

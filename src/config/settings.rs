@@ -47,6 +47,8 @@ pub struct Paths {
     pub log_dir: PathText,
     /// Folder of the operator's own themes.
     pub themes_dir: PathText,
+    /// Certificates trusted besides the system's, PEM.
+    pub extra_ca: PathText,
 }
 
 /// What the fleet is, and its rules.
@@ -96,18 +98,20 @@ pub struct Checks {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// One RPC to Odoo.
-    pub rpc: Span,
-    /// Odoo's creation or duplication of a database, and one module's installation.
-    pub rpc_long: Span,
-    /// One statement in a server's PostgreSQL.
-    pub sql: Span,
+    /// To connect: name, TCP and TLS together.
+    pub connect: Span,
+    /// A call that only reads.
+    pub call: Span,
+    /// Odoo's creation of a database.
+    pub create_database: Span,
+    /// Odoo's duplication, renaming and removal of one.
+    pub change_database: Span,
+    /// Installing modules through Odoo.
+    pub install_modules: Span,
     /// PostgreSQL's cloning of a database.
     pub clone: Span,
-    /// One command on a server.
-    pub command: Span,
-    /// A secret's `command:`.
-    pub secret_command: Span,
+    /// Copying or removing a filestore.
+    pub copy_files: Span,
 }
 
 /// Running jobs.
@@ -224,6 +228,7 @@ impl Default for Paths {
             key_file: empty(),
             log_dir: empty(),
             themes_dir: empty(),
+            extra_ca: empty(),
         }
     }
 }
@@ -257,12 +262,13 @@ impl Default for Checks {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            rpc: Span::secs(30),
-            rpc_long: Span::secs(30 * 60),
-            sql: Span::secs(30),
-            clone: Span::secs(60 * 60),
-            command: Span::secs(30 * 60),
-            secret_command: Span::secs(10),
+            connect: Span::secs(10),
+            call: Span::secs(30),
+            create_database: Span::secs(10 * 60),
+            change_database: Span::secs(5 * 60),
+            install_modules: Span::secs(30 * 60),
+            clone: Span::secs(30 * 60),
+            copy_files: Span::secs(60 * 60),
         }
     }
 }

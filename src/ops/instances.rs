@@ -6,29 +6,32 @@ use crate::domain::instance::{Instance, InstanceSpec, InstanceState};
 use crate::domain::job::{Job, JobSpec};
 use crate::domain::server::Server;
 use crate::domain::template::Template;
-use crate::domain::{InstanceId, Problem, SafeText, Secret, ServerId};
+use crate::domain::{InstanceId, PlanId, Problem, SafeText, Secret, SecretRef, ServerId, TemplateId};
 
 /// What an operator asks of a new instance; what is not given is derived.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InstanceRequest {
     /// Its name.
     pub name: String,
-    /// The template's code, or the name that several templates share; the only one there is where not given.
-    pub template: Option<String>,
-    /// The server's code; placement's choice where not given.
-    pub server: Option<String>,
+    /// The templates it may be cloned from; any ready one where empty. Several (a template that is kept
+    /// on several servers) leave the choice to placement.
+    pub templates: Vec<TemplateId>,
+    /// Its server; the template's, or placement's choice where not given.
+    pub server: Option<ServerId>,
     /// Its label; derived from the name.
     pub subdomain: Option<String>,
     /// Its database; derived from the subdomain.
     pub database: Option<String>,
-    /// Whose it is; added where not known.
+    /// Whose it is, by name; added where not known.
     pub customer: Option<String>,
-    /// The code of the plan it is sold as.
-    pub plan: Option<String>,
+    /// The plan it is sold as.
+    pub plan: Option<PlanId>,
     /// Its address; derived from the root domain or the server's URL.
     pub url: Option<String>,
     /// Its administrator's login; the settings' where not given.
     pub admin_login: Option<String>,
+    /// Its administrator's password; made and sealed where not given.
+    pub admin_password: Option<SecretRef>,
 }
 
 /// What making an instance would do.
