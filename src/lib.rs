@@ -7,12 +7,14 @@
 //! | [`domain`] | pure rules: names, life cycles, capacity, health, plans of steps and their saga | nothing |
 //! | [`config`] | settings: file, environment, arguments | domain |
 //! | [`registry`] | the store, behind one trait | domain |
+//! | [`jobs`] | durable work: engine, worker process, log, kinds | domain, registry, remote |
 //! | [`ops`] | what a dashboard key or a verb of the command line does, once, for both | domain, config, registry, remote, jobs |
 //! | [`tui`] | the dashboard; only `tui::task` knows ops | domain |
 //! | [`sandbox`] | a private fleet on this machine: a PostgreSQL cluster and Odoo stand-ins | everything |
 
 pub mod config;
 pub mod domain;
+pub mod jobs;
 pub mod ops;
 pub mod registry;
 pub mod sandbox;

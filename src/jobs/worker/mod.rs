@@ -1,0 +1,333 @@
+//! The process that runs jobs and looks at servers when they are due. It is woken by the registry's
+//! changes; the clock only serves leases that run out.
+
+mod detached;
+mod schedule;
+
+pub use detached::{Spawned, detach, spawn_detached};
+pub use schedule::ScheduleOptions;
+
+use super::engine::{Engine, EngineOptions, Parted, Stop};
+use super::tools::Tools;
+use crate::domain::{JobId, Problem, ServerId};
+use crate::registry::{Change, ChangeStream, Claim, Registry};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How a worker works.
+#[derive(Debug, Clone)]
+pub struct WorkerOptions {
+    /// Its name; [`identity`] for the usual one.
+    pub id: String,
+    /// Jobs at once.
+    pub concurrency: usize,
+    /// Jobs at once on one server.
+    pub per_server: usize,
+    /// How often it looks for jobs whose worker is gone, and says that it is alive.
+    pub poll: Duration,
+    /// How long running steps may go on once it is asked to stop.
+    pub drain: Duration,
+    /// The engine's.
+    pub engine: EngineOptions,
+    /// Checks of servers; `None`: it makes none.
+    pub schedule: Option<ScheduleOptions>,
+    /// It ends by itself when it had nothing to do for so long; `None`: never.
+    pub idle_end: Option<Duration>,
+}
+
+impl WorkerOptions {
+    /// The usual ones for this process.
+    pub fn here() -> Self {
+        Self {
+            id: identity(),
+            concurrency: 4,
+            per_server: 2,
+            poll: Duration::from_secs(3),
+            drain: Duration::from_secs(20),
+            engine: EngineOptions::default(),
+            schedule: None,
+            idle_end: None,
+        }
+    }
+}
+
+/// This process's name among workers: host, process id and the process's start (in clock ticks since
+/// boot), so that a later process of the same id is another.
+pub fn identity() -> String {
+    let pid = std::process::id();
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{host}:{pid}:{}", start_time(pid).unwrap_or(0))
+}
+
+/// When a process of this machine began, in clock ticks since boot.
+fn start_time(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name stands in brackets and may hold blanks and brackets itself.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// A token that fires at SIGTERM, SIGINT and SIGHUP.
+///
+/// # Errors
+/// When the system refuses the handlers.
+pub fn stop_on_signals() -> std::io::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = CancellationToken::new();
+    let fired = stop.clone();
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    let mut hup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+            _ = hup.recv() => {}
+        }
+        fired.cancel();
+    });
+    Ok(stop)
+}
+
+struct Worker {
+    registry: Arc<dyn Registry>,
+    options: WorkerOptions,
+    engine: Arc<Engine>,
+    running: Arc<Mutex<HashMap<JobId, Arc<Notify>>>>,
+    servers: Mutex<HashMap<ServerId, Arc<Semaphore>>>,
+    drain: CancellationToken,
+    now: CancellationToken,
+}
+
+/// Runs jobs until `shutdown` fires. Then no job and no step is begun; what runs is handed back at
+/// the next step's boundary, or in doubt after [`WorkerOptions::drain`].
+///
+/// # Errors
+/// When the registry can't be used at all.
+pub async fn run(
+    registry: Arc<dyn Registry>,
+    tools: Arc<Tools>,
+    options: WorkerOptions,
+    shutdown: CancellationToken,
+) -> Result<(), Problem> {
+    let limit = options.engine.registry_limit;
+    within(limit, registry.worker_alive(&options.id)).await?;
+    let changes = within(limit, registry.changes()).await?;
+    let engine = Engine::new(Arc::clone(&registry), Arc::clone(&tools), options.engine.clone());
+    let worker = Arc::new(Worker {
+        registry: Arc::clone(&registry),
+        engine: Arc::new(engine),
+        running: Arc::default(),
+        servers: Mutex::default(),
+        drain: CancellationToken::new(),
+        now: CancellationToken::new(),
+        options,
+    });
+    let schedule = worker.options.schedule.clone().map(|schedule| {
+        let (registry, tools, id) = (Arc::clone(&registry), Arc::clone(&tools), worker.options.id.clone());
+        let end = worker.drain.clone();
+        tokio::spawn(schedule::run(registry, tools, id, schedule, end))
+    });
+    tracing::info!(worker = %worker.options.id, place = %registry.place(), "worker started");
+    let alive = tokio::spawn(Arc::clone(&worker).say_alive());
+    worker.work(changes, shutdown).await;
+    alive.abort();
+    if let Some(schedule) = schedule {
+        let _ = tokio::time::timeout(Duration::from_secs(5), schedule).await;
+    }
+    within(limit, registry.worker_gone(&worker.options.id)).await?;
+    tracing::info!(worker = %worker.options.id, "worker ended");
+    Ok(())
+}
+
+async fn within<T>(limit: Duration, ask: impl Future<Output = crate::registry::Result<T>>) -> Result<T, Problem> {
+    match tokio::time::timeout(limit, ask).await {
+        Ok(answer) => answer.map_err(|error| error.problem()),
+        Err(_) => Err(Problem::new("registry_failed", "the registry does not answer")),
+    }
+}
+
+impl Worker {
+    /// On its own task: a worker whose jobs keep it busy is alive all the same.
+    async fn say_alive(self: Arc<Self>) {
+        let limit = self.options.engine.registry_limit;
+        let mut beat = tokio::time::interval(self.options.engine.times.heartbeat);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            beat.tick().await;
+            if let Err(problem) = within(limit, self.registry.worker_alive(&self.options.id)).await {
+                tracing::warn!(%problem, "could not say that the worker is alive");
+            }
+        }
+    }
+
+    async fn work(self: &Arc<Self>, mut changes: ChangeStream, shutdown: CancellationToken) {
+        let mut jobs: JoinSet<()> = JoinSet::new();
+        let mut look = true;
+        let mut followed = true;
+        let mut busy_at = Instant::now();
+        loop {
+            if look {
+                while jobs.len() < self.options.concurrency && !shutdown.is_cancelled() && self.claim(&mut jobs).await {
+                }
+            }
+            if !jobs.is_empty() {
+                busy_at = Instant::now();
+            }
+            let idle = jobs.is_empty();
+            let idle_end = async {
+                match self.options.idle_end {
+                    Some(limit) if idle => tokio::time::sleep_until((busy_at + limit).into()).await,
+                    _ => std::future::pending().await,
+                }
+            };
+            look = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                () = idle_end => break,
+                () = one_ended(&mut jobs) => true,
+                seen = changes.recv(), if followed => match seen {
+                    Some(seen) => self.note(&seen),
+                    None => {
+                        tracing::warn!("the registry's changes ended: polling from now on");
+                        followed = false;
+                        false
+                    }
+                },
+                () = tokio::time::sleep(self.poll_pause()) => true,
+            };
+        }
+        self.drain.cancel();
+        if tokio::time::timeout(self.options.drain, all_ended(&mut jobs))
+            .await
+            .is_err()
+        {
+            self.now.cancel();
+            let limit = self.options.engine.grace + Duration::from_secs(5);
+            let _ = tokio::time::timeout(limit, all_ended(&mut jobs)).await;
+        }
+    }
+
+    /// With a jitter, so that many workers don't ask in step.
+    fn poll_pause(&self) -> Duration {
+        self.options.poll.mul_f64(0.75 + 0.5 * super::random_share())
+    }
+
+    /// Whether the changes are a reason to look for a job. Running jobs that changed are poked: a
+    /// cancel is noticed at once and not at the next renewal.
+    fn note(&self, changes: &[Change]) -> bool {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut look = false;
+        for change in changes {
+            match change {
+                Change::Job(id) => match running.get(id) {
+                    Some(job) => job.notify_one(),
+                    None => look = true,
+                },
+                Change::Worker => look = true,
+                Change::Everything => {
+                    running.values().for_each(|job| job.notify_one());
+                    look = true;
+                }
+                _ => {}
+            }
+        }
+        look
+    }
+
+    /// Claims a job and starts it; whether there was one.
+    async fn claim(self: &Arc<Self>, jobs: &mut JoinSet<()>) -> bool {
+        let asked = Instant::now();
+        let lease = self.options.engine.times.lease;
+        let limit = self.options.engine.registry_limit;
+        match within(limit, self.registry.claim_job(&self.options.id, lease)).await {
+            Ok(Some(claim)) => {
+                jobs.spawn(Arc::clone(self).run_job(claim, asked));
+                true
+            }
+            Ok(None) => false,
+            Err(problem) => {
+                tracing::warn!(%problem, "no job could be claimed");
+                false
+            }
+        }
+    }
+
+    async fn run_job(self: Arc<Self>, claim: Claim, claimed: Instant) {
+        let (id, server) = (claim.job.id, claim.job.spec.server_id());
+        let poke = Arc::new(Notify::new());
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, Arc::clone(&poke));
+        tracing::info!(job = %id, kind = claim.job.spec.kind().word(), token = claim.token, "claimed");
+        let parted = match self.place_on(server, &claim, claimed).await {
+            Some((_permit, claimed)) => {
+                let stop = Stop {
+                    drain: self.drain.clone(),
+                    now: self.now.clone(),
+                    poke,
+                };
+                self.engine.run(claim, claimed, stop).await
+            }
+            None => Parted::HandedBack,
+        };
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        tracing::info!(job = %id, ?parted, "parted");
+    }
+
+    /// Waits for one of the server's slots, keeping the lease; `None` when the worker ends before.
+    async fn place_on(
+        &self,
+        server: ServerId,
+        claim: &Claim,
+        mut claimed: Instant,
+    ) -> Option<(OwnedSemaphorePermit, Instant)> {
+        let slots = Arc::clone(
+            self.servers
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(server)
+                .or_insert_with(|| Arc::new(Semaphore::new(self.options.per_server.max(1)))),
+        );
+        let (id, token) = (claim.job.id, claim.token);
+        let times = self.options.engine.times;
+        loop {
+            let wait = tokio::time::timeout(times.heartbeat, Arc::clone(&slots).acquire_owned());
+            tokio::select! {
+                () = self.drain.cancelled() => {
+                    let _ = within(self.options.engine.registry_limit, self.registry.release_job(id, token)).await;
+                    return None;
+                }
+                got = wait => match got {
+                    Ok(Ok(permit)) => return Some((permit, claimed)),
+                    Ok(Err(_)) => return None,
+                    Err(_) => {
+                        let asked = Instant::now();
+                        let renewed = self.registry.renew_lease(id, token, times.lease);
+                        match within(self.options.engine.registry_limit, renewed).await {
+                            Ok(_) => claimed = asked,
+                            Err(_) if claimed.elapsed() >= times.self_stop() => return None,
+                            Err(_) => {}
+                        }
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// Waits for one job's end; for ever while none runs.
+async fn one_ended(jobs: &mut JoinSet<()>) {
+    if jobs.join_next().await.is_none() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn all_ended(jobs: &mut JoinSet<()>) {
+    while jobs.join_next().await.is_some() {}
+}
