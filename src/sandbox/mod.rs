@@ -6,5 +6,7 @@
 pub mod account;
 pub mod binaries;
 pub mod cluster;
+pub mod odoo;
 
 pub use cluster::{Cluster, ClusterError, ClusterOptions};
+pub use odoo::{Faults, Instead, Standin, StandinHandle, StandinOptions};
