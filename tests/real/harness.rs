@@ -1,9 +1,14 @@
 //! One PostgreSQL cluster for all tests of this binary, and databases of their own in it.
 
+use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use vigie::sandbox::{Cluster, ClusterOptions};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use vigie::domain::Secret;
+use vigie::sandbox::{Cluster, ClusterOptions, Standin, StandinHandle, StandinOptions};
 
 /// A folder for this run that PostgreSQL's user can pass through, unlike those of `tempfile`.
 pub(crate) fn folder(name: &str) -> PathBuf {
@@ -56,4 +61,82 @@ pub(crate) async fn fresh_db() -> String {
         .await
         .expect("creating a database");
     name
+}
+
+/// A stand-in on the shared cluster, as quick as it can be, with the master password `master`. Its
+/// filestores are in the cluster's folder, which goes when the tests end.
+pub(crate) async fn standin() -> StandinHandle {
+    Standin::start(standin_options(cluster()))
+        .await
+        .expect("starting a stand-in")
+}
+
+/// The options of [`standin`], to change before starting one.
+pub(crate) fn standin_options(cluster: &Cluster) -> StandinOptions {
+    let data_dir = cluster.dir().join(fresh_name("odoo-data"));
+    StandinOptions::quick(
+        cluster.role_config("postgres"),
+        &data_dir,
+        Secret::new("master".to_owned()),
+    )
+}
+
+/// An HTTP answer: status, content type, body.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: String,
+    pub(crate) headers: String,
+    pub(crate) body: String,
+}
+
+/// One plain HTTP request, without the client under test.
+pub(crate) async fn http(address: SocketAddr, method: &str, path: &str, content_type: &str, body: &str) -> Reply {
+    let mut stream = TcpStream::connect(address).await.expect("connecting");
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: {content_type}\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.expect("sending");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("reading");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    let headers = head.to_ascii_lowercase();
+    let content_type = headers
+        .lines()
+        .find_map(|line| line.strip_prefix("content-type: "))
+        .unwrap_or_default();
+    Reply {
+        status: head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .expect("a status"),
+        content_type: content_type.to_owned(),
+        body: body.to_owned(),
+        headers,
+    }
+}
+
+/// A JSON-RPC call; the whole answer.
+pub(crate) async fn rpc(odoo: &StandinHandle, service: &str, method: &str, args: Value) -> Value {
+    let params = json!({ "service": service, "method": method, "args": args });
+    let body = json!({ "jsonrpc": "2.0", "method": "call", "params": params, "id": 1 });
+    let reply = http(
+        odoo.address(),
+        "POST",
+        "/jsonrpc",
+        "application/json",
+        &body.to_string(),
+    )
+    .await;
+    serde_json::from_str(&reply.body).unwrap_or_else(|error| panic!("{error}: {}", reply.body))
+}
+
+/// A JSON-RPC call that is to succeed; its result.
+pub(crate) async fn ok(odoo: &StandinHandle, service: &str, method: &str, args: Value) -> Value {
+    let mut answer = rpc(odoo, service, method, args).await;
+    assert_eq!(answer.get("error"), None, "{service}.{method}");
+    answer["result"].take()
 }

@@ -80,11 +80,6 @@ SELECT setval('res_partner_id_seq', 6), setval('res_company_id_seq', 1), setval(
 pub(super) async fn fill(client: &Client, initial: &Initial<'_>, filestore: &Path) -> Answer<()> {
     within(client.batch_execute(TABLES)).await?;
     within(client.batch_execute(&super::catalogue::sql())).await?;
-    within(client.execute(
-        "UPDATE res_users SET login = $1, password = $2, create_date = now() AT TIME ZONE 'utc' WHERE id = 2",
-        &[&initial.login, &initial.password_hash],
-    ))
-    .await?;
     if initial.language != "en_US" {
         let iso = initial.language.split('_').next().unwrap_or_default();
         within(client.execute(
@@ -117,6 +112,12 @@ pub(super) async fn fill(client: &Client, initial: &Initial<'_>, filestore: &Pat
         ))
         .await?;
     }
+    // Last, as Odoo does: who can log in meets a finished database.
+    within(client.execute(
+        "UPDATE res_users SET login = $1, password = $2, create_date = now() AT TIME ZONE 'utc' WHERE id = 2",
+        &[&initial.login, &initial.password_hash],
+    ))
+    .await?;
     Ok(())
 }
 
