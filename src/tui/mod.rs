@@ -7,7 +7,10 @@
 //! both; `view` reads all of them and nobody reads `view`.
 
 pub mod action;
+pub mod dashboard;
 pub mod model;
+pub mod run;
+pub mod task;
 pub mod term;
 pub mod theme;
 pub mod update;

@@ -7,7 +7,10 @@
 //!
 //! Beside them what goes through the terminal: [`TtyInput`] reads it, [`FrameBackend`] draws on it.
 
+#[cfg(debug_assertions)]
+mod failing;
 mod guard;
+mod host;
 mod input;
 mod keys;
 mod link;
@@ -17,6 +20,7 @@ mod panics;
 mod screen;
 
 pub use guard::guarded;
+pub use host::{TtyHost, TtySignals};
 pub use input::TtyInput;
 pub use keys::Parser;
 pub use modes::{Modes, is_terminal};

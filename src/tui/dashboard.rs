@@ -1,0 +1,142 @@
+//! Putting the dashboard together: the screen, the loop, the tasks; and taking it apart again in an
+//! order that leaves nothing behind.
+
+use super::model::{Message, Model, Notice, NoticeLevel, UiSettings};
+use super::run::{Clock, Counts, End, Loop, Pace};
+use super::task::{Door, Executor, Post, mailbox};
+use super::term::{FrameBackend, Modes, Panicked, Screen, TtyHost};
+use super::theme::Theme;
+use crate::domain::SafeText;
+use ratatui::Terminal;
+use std::future::Future;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+/// How long tasks may take to stop when the dashboard ends. What runs elsewhere (a job, a query with
+/// its own deadline) goes on without it.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What a dashboard is started with.
+#[derive(Debug, Clone, Default)]
+pub struct Dashboard {
+    /// What the model is told.
+    pub ui: UiSettings,
+    /// Colours.
+    pub theme: Theme,
+    /// What is switched on in the terminal.
+    pub modes: Modes,
+    /// How much a turn of the loop takes on.
+    pub pace: Pace,
+}
+
+/// Why there was no dashboard, or why it ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum DashboardError {
+    /// Standard input or output is something else.
+    #[error("the dashboard needs a terminal; `vigie --help` lists what works without one")]
+    NoTerminal,
+    /// The terminal failed.
+    #[error("the terminal failed: {0}")]
+    Terminal(#[from] io::Error),
+}
+
+impl DashboardError {
+    /// Trying again doesn't help: a terminal is there or not.
+    pub fn is_transient(&self) -> bool {
+        false
+    }
+
+    /// What to do.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoTerminal => Some("start it in a terminal, without redirecting input or output"),
+            Self::Terminal(_) => None,
+        }
+    }
+}
+
+/// Shows the dashboard until it ends. `door` makes what carries out effects, and may send messages
+/// of its own (changes of the registry) through the [`Post`]; it is dropped with the dashboard.
+///
+/// # Errors
+/// When there is no terminal, or it fails. The terminal is the operator's again in any case.
+pub async fn show<D: Door>(dashboard: Dashboard, door: impl FnOnce(&Post) -> D) -> Result<End, DashboardError> {
+    if !super::term::is_terminal() {
+        return Err(DashboardError::NoTerminal);
+    }
+    let (news, panics) = mpsc::unbounded_channel();
+    let screen = Screen::enter(dashboard.modes, news)?;
+    let mut terminal = Terminal::new(FrameBackend::new(screen.out()?))?;
+    let mut host = TtyHost::new(screen)?;
+    let (post, mut mailbox) = mailbox();
+    let teller = tokio::spawn(tell_panics(panics, post.clone()));
+    let executor = Executor::new(door(&post), post, Handle::current());
+    let size = terminal.size()?;
+    let mut model = Model::new(dashboard.ui, (size.width, size.height));
+    let end = Loop {
+        host: &mut host,
+        terminal: &mut terminal,
+        model: &mut model,
+        theme: &dashboard.theme,
+        mailbox: &mut mailbox,
+        submit: &mut |effect| executor.submit(effect),
+        clock: &Clock::new(jiff::tz::TimeZone::system()),
+        pace: dashboard.pace,
+        counts: Counts::default(),
+    }
+    .run()
+    .await;
+    // The terminal first: nothing that hangs below may keep it from the operator.
+    host.screen().leave();
+    executor.shut_down(PATIENCE).await;
+    teller.abort();
+    match end {
+        Ok(end) => Ok(end),
+        // Which of the two came first when the link went is chance.
+        Err(_) if host.screen().is_ending() => Ok(End::Gone),
+        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => Ok(End::Gone),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// The exit status of a dashboard that ended so: 128 + the signal's number, as a shell would say it.
+pub fn status(end: End) -> u8 {
+    match end {
+        End::Quit => 0,
+        End::Signal(signal) => u8::try_from(128 + signal).unwrap_or(255),
+        End::Gone => 129,
+    }
+}
+
+/// Runs `future` on a runtime of its own, and ends without waiting for what hangs. A panic in it
+/// has been reported by the screen's hook; here it becomes status 101.
+pub fn block_on(future: impl Future<Output = ExitCode>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            tracing::error!("no runtime: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
+    runtime.shutdown_timeout(PATIENCE);
+    ended.unwrap_or(ExitCode::from(101))
+}
+
+async fn tell_panics(mut panics: mpsc::UnboundedReceiver<Panicked>, post: Post) {
+    while let Some(panicked) = panics.recv().await {
+        post.send(Message::Notice(Notice::Flash {
+            level: NoticeLevel::Error,
+            text: SafeText::new(&format!("internal error in {}: {panicked}", panicked.thread)),
+            hint: Some("this is a bug in vigie; the rest of it goes on".into()),
+        }));
+    }
+}

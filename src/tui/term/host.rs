@@ -1,0 +1,107 @@
+//! The real terminal and the real signals, for the loop.
+
+use super::input::TtyInput;
+use super::out::FrameBackend;
+use super::screen::Screen;
+use crate::tui::run::{Host, Signal};
+use futures_util::Stream;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::signal::unix::{self, SignalKind};
+
+/// The terminal that the dashboard was started on.
+#[derive(Debug)]
+pub struct TtyHost {
+    screen: Screen,
+    signals: TtySignals,
+}
+
+/// The process's signals, as far as the dashboard minds them.
+#[derive(Debug)]
+pub struct TtySignals {
+    ends: Vec<(i32, unix::Signal)>,
+    stop: unix::Signal,
+    go_on: unix::Signal,
+    #[cfg(debug_assertions)]
+    failing: Option<unix::Signal>,
+}
+
+impl TtyHost {
+    /// Listens to signals around `screen`. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When a signal can't be listened to.
+    pub fn new(screen: Screen) -> io::Result<Self> {
+        let mut ends = Vec::new();
+        for kind in [
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+            SignalKind::interrupt(),
+            SignalKind::quit(),
+        ] {
+            ends.push((kind.as_raw_value(), unix::signal(kind)?));
+        }
+        let signals = TtySignals {
+            ends,
+            stop: unix::signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
+            go_on: unix::signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
+            #[cfg(debug_assertions)]
+            failing: super::failing::on_signal()?,
+        };
+        Ok(Self { screen, signals })
+    }
+
+    /// The screen.
+    pub fn screen(&self) -> &Screen {
+        &self.screen
+    }
+}
+
+impl Host for TtyHost {
+    type Backend = FrameBackend;
+    type Input = TtyInput;
+    type Signals = TtySignals;
+
+    fn input(&mut self) -> io::Result<TtyInput> {
+        TtyInput::start()
+    }
+
+    fn signals(&mut self) -> &mut TtySignals {
+        &mut self.signals
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        self.screen.stop();
+        self.screen.enter_again()
+    }
+
+    fn resume(&mut self) -> io::Result<()> {
+        self.screen.enter_again()
+    }
+}
+
+impl Stream for TtySignals {
+    type Item = Signal;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Signal>> {
+        #[cfg(debug_assertions)]
+        if let Some(failing) = &mut self.failing
+            && failing.poll_recv(cx).is_ready()
+        {
+            super::failing::fail();
+        }
+        for (number, signal) in &mut self.ends {
+            if signal.poll_recv(cx).is_ready() {
+                return Poll::Ready(Some(Signal::End(*number)));
+            }
+        }
+        if self.stop.poll_recv(cx).is_ready() {
+            return Poll::Ready(Some(Signal::Stop));
+        }
+        if self.go_on.poll_recv(cx).is_ready() {
+            return Poll::Ready(Some(Signal::Continue));
+        }
+        Poll::Pending
+    }
+}
