@@ -1,0 +1,181 @@
+//! Whatever ends the dashboard, the terminal is the operator's again.
+
+use super::harness::{Session, Start, children, is_alive};
+use rustix::process::{Pid, Signal};
+
+/// What ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    ToGuard(Signal, u32),
+    ToDashboard(Signal, u32),
+    ToBoth(Signal, u32),
+    Fails(&'static str, u32),
+    Survives(&'static str),
+    HangUp,
+}
+
+const CAUSES: &[Cause] = &[
+    Cause::ToGuard(Signal::TERM, 143),
+    Cause::ToGuard(Signal::HUP, 129),
+    Cause::ToGuard(Signal::INT, 130),
+    Cause::ToGuard(Signal::QUIT, 131),
+    Cause::ToDashboard(Signal::TERM, 143),
+    Cause::ToDashboard(Signal::HUP, 129),
+    Cause::ToDashboard(Signal::INT, 130),
+    Cause::ToDashboard(Signal::QUIT, 131),
+    Cause::ToBoth(Signal::TERM, 143),
+    Cause::ToBoth(Signal::HUP, 129),
+    // The kernel's out-of-memory killer sends the same.
+    Cause::ToDashboard(Signal::KILL, 137),
+    Cause::ToDashboard(Signal::ILL, 132),
+    // Nobody is left to give a status: the test's own wait sees the signal.
+    Cause::ToGuard(Signal::KILL, 1),
+    Cause::Fails("main", 101),
+    Cause::Fails("abort", 134),
+    Cause::Survives("thread"),
+    Cause::Survives("task"),
+    Cause::HangUp,
+];
+
+fn start(cause: Cause) -> Session {
+    match cause {
+        Cause::Fails(how, _) | Cause::Survives(how) => Start::vigie().env("VIGIE_TEST_PANIC", how).start(),
+        _ => Start::vigie().start(),
+    }
+}
+
+/// Starts, waits for a frame, lets it happen, and looks at the terminal.
+fn run(cause: Cause) {
+    eprintln!("{cause:?}");
+    let mut session = start(cause);
+    session.until_frame();
+    let (guard, dashboard) = (session.guard(), session.dashboard());
+    match cause {
+        Cause::ToGuard(signal, _) => session.signal(guard, signal),
+        Cause::ToDashboard(signal, _) => session.signal(dashboard, signal),
+        Cause::ToBoth(signal, _) => {
+            rustix::process::kill_process_group(guard, signal).expect("a signal");
+        }
+        Cause::Fails(..) => session.signal(guard, Signal::USR1),
+        Cause::Survives(_) => {
+            let before = session.raw().len();
+            session.signal(guard, Signal::USR1);
+            session.until_text("on request");
+            session.until_screen("the screen to stay", |s| s.alternate_screen() && s.bracketed_paste());
+            assert!(session.raw().len() > before);
+            assert!(is_alive(dashboard));
+            session.signal(guard, Signal::TERM);
+        }
+        Cause::HangUp => session.hang_up(),
+    }
+    let status = session.until_ended();
+    let want = match cause {
+        Cause::ToGuard(_, code) | Cause::ToDashboard(_, code) | Cause::ToBoth(_, code) | Cause::Fails(_, code) => code,
+        Cause::Survives(_) => 143,
+        Cause::HangUp => 129,
+    };
+    assert_eq!(status, want, "{cause:?}");
+    if cause != Cause::HangUp {
+        session.until_restored(&format!("{cause:?}"));
+    }
+    session.until("the dashboard to be gone", || (!is_alive(dashboard)).then_some(()));
+}
+
+#[test]
+fn the_terminal_is_restored_whatever_ends_the_dashboard() {
+    let rounds = 3;
+    for _ in 0..rounds {
+        for cause in CAUSES {
+            run(*cause);
+        }
+    }
+}
+
+#[test]
+fn a_panic_is_reported_after_the_screen_was_left() {
+    let mut session = start(Cause::Fails("main", 101));
+    session.until_frame();
+    session.signal(session.guard(), Signal::USR1);
+    assert_eq!(session.until_ended(), 101);
+    session.until_text("on request, in the main thread");
+    let raw = session.raw();
+    let at = |what: &[u8]| raw.windows(what.len()).rposition(|w| w == what);
+    assert!(at(b"\x1b[?1049l") < at(b"on request, in the main thread"));
+}
+
+#[test]
+fn what_is_written_to_standard_error_waits_until_the_screen_is_left() {
+    let mut session = Start::vigie().env("VIGIE_TEST_PANIC", "stderr").start();
+    session.until_frame();
+    session.signal(session.guard(), Signal::USR1);
+    session.resize(70, 20);
+    session.signal(session.guard(), Signal::TERM);
+    assert_eq!(session.until_ended(), 143);
+    session.until_text("a library complains␛[31m");
+    let raw = session.raw();
+    let at = |what: &[u8]| raw.windows(what.len()).position(|w| w == what);
+    assert!(at(b"\x1b[?1049l") < at(b"a library complains"), "it came while the screen was up");
+}
+
+#[test]
+fn a_killed_dashboard_says_so_and_that_jobs_go_on() {
+    let mut session = Start::vigie().start();
+    session.until_frame();
+    session.signal(session.dashboard(), Signal::KILL);
+    assert_eq!(session.until_ended(), 137);
+    session.until_text("ended by signal 9");
+    session.until_text("Running jobs are not affected");
+}
+
+#[test]
+fn a_shell_stops_it_and_brings_it_back() {
+    let mut session = Start::program("/bin/bash")
+        .arg("--norc")
+        .arg("--noprofile")
+        .arg("-i")
+        .env("PS1", "ready> ")
+        .start();
+    session.until_text("ready>");
+    session.type_in(&format!("{}\n", super::harness::VIGIE));
+    session.until_screen("the dashboard", vt100::Screen::alternate_screen);
+    session.until_frame();
+    let guard = session.dashboard();
+    let dashboard: Pid = session.until("the dashboard's process", || children(guard).first().copied());
+    // Stopped from outside, politely and not.
+    for signal in [Signal::TSTP, Signal::STOP, Signal::TSTP] {
+        session.signal(dashboard, signal);
+        session.until_screen("the shell", |s| !s.alternate_screen() && !s.hide_cursor());
+        session.until_screen("the prompt", |s| s.contents().trim_end().ends_with("ready>"));
+        session.type_in("fg\n");
+        let frames = frames(&session);
+        session.until_screen("the dashboard again", vt100::Screen::alternate_screen);
+        session.until_raw("a whole frame", |raw| count_frames(raw) > frames);
+    }
+    session.signal(guard, Signal::TERM);
+    session.until_screen("the shell", |s| !s.alternate_screen());
+    session.type_in("echo status $?\n");
+    session.until_text("status 143");
+    session.type_in("exit\n");
+    session.until_ended();
+}
+
+fn count_frames(raw: &[u8]) -> usize {
+    raw.windows(8).filter(|w| *w == b"\x1b[?2026l").count()
+}
+
+fn frames(session: &Session) -> usize {
+    count_frames(&session.raw())
+}
+
+#[test]
+fn where_no_shell_could_wake_it_a_stop_does_not_hang_it() {
+    let mut session = Start::vigie().start();
+    session.until_frame();
+    let before = frames(&session);
+    session.signal(session.dashboard(), Signal::TSTP);
+    session.until_raw("frames after the stop", |raw| count_frames(raw) > before);
+    session.until_screen("the screen", vt100::Screen::alternate_screen);
+    session.signal(session.guard(), Signal::TERM);
+    assert_eq!(session.until_ended(), 143);
+    session.until_restored("after a stop");
+}

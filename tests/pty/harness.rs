@@ -1,0 +1,407 @@
+//! Starts the real binary in a pseudo-terminal, types, waits for what the screen shows, and looks at
+//! what state the terminal is in. Everything waits for a condition with a deadline.
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long anything may take. Generous: the machine may be busy with other tests.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The binary under test.
+pub const VIGIE: &str = env!("CARGO_BIN_EXE_vigie");
+
+/// What the terminal has received.
+struct Seen {
+    raw: Vec<u8>,
+    vt: vt100::Parser,
+}
+
+#[derive(Clone)]
+struct Shared(Arc<(Mutex<Seen>, Condvar)>);
+
+/// A terminal with a program on it.
+pub struct Session {
+    master: Option<Box<dyn MasterPty + Send>>,
+    writer: Option<Box<dyn Write + Send>>,
+    child: Box<dyn Child + Send + Sync>,
+    seen: Shared,
+    reader: Option<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+    slave: OwnedFd,
+    termios_before: String,
+    status: Option<ExitStatus>,
+    /// Everything that the program may write to.
+    pub home: Arc<tempfile::TempDir>,
+}
+
+/// How to start one.
+pub struct Start {
+    program: PathBuf,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    size: (u16, u16),
+    home: Arc<tempfile::TempDir>,
+}
+
+impl Start {
+    /// The dashboard, at 80×24, with a home of its own.
+    pub fn vigie() -> Self {
+        Self::program(VIGIE)
+    }
+
+    /// Another program.
+    pub fn program(program: impl AsRef<Path>) -> Self {
+        Self {
+            program: program.as_ref().to_owned(),
+            args: Vec::new(),
+            env: Vec::new(),
+            size: (80, 24),
+            home: Arc::new(tempfile::tempdir().expect("a temporary folder")),
+        }
+    }
+
+    /// With this argument.
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// With this variable.
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// At this size, columns and rows.
+    pub fn size(mut self, columns: u16, rows: u16) -> Self {
+        self.size = (columns, rows);
+        self
+    }
+
+    /// In the home of another session.
+    pub fn home(mut self, home: &Arc<tempfile::TempDir>) -> Self {
+        self.home = Arc::clone(home);
+        self
+    }
+
+    /// Starts it.
+    pub fn start(self) -> Session {
+        let (columns, rows) = self.size;
+        let size = PtySize {
+            rows,
+            cols: columns,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
+        let name = pair.master.tty_name().expect("its name");
+        let slave = rustix::fs::open(
+            &name,
+            rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC,
+            rustix::fs::Mode::empty(),
+        )
+        .expect("the terminal's other side");
+        let termios_before = termios(&slave);
+        let mut command = CommandBuilder::new(&self.program);
+        command.args(&self.args);
+        command.cwd(self.home.path());
+        command.env_clear();
+        for name in ["PATH", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command.env("HOME", self.home.path());
+        command.env("TERM", "xterm-256color");
+        command.env("LANG", "C.UTF-8");
+        command.env("TZ", "UTC");
+        for (name, value) in &self.env {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).expect("the program starts");
+        drop(pair.slave);
+        let seen = Shared(Arc::new((
+            Mutex::new(Seen {
+                raw: Vec::new(),
+                vt: vt100::Parser::new(rows, columns, 200),
+            }),
+            Condvar::new(),
+        )));
+        let stop = Arc::new(AtomicBool::new(false));
+        let reader = pair.master.try_clone_reader().expect("a reader");
+        let reader = std::thread::spawn({
+            let (seen, stop) = (seen.clone(), Arc::clone(&stop));
+            move || read(reader, &seen, &stop)
+        });
+        let writer = pair.master.take_writer().expect("a writer");
+        Session {
+            master: Some(pair.master),
+            writer: Some(writer),
+            child,
+            seen,
+            reader: Some(reader),
+            stop,
+            slave,
+            termios_before,
+            status: None,
+            home: self.home,
+        }
+    }
+}
+
+fn read(mut from: Box<dyn Read + Send>, seen: &Shared, stop: &AtomicBool) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(n) = from.read(&mut buffer) {
+        if n == 0 || stop.load(Ordering::Acquire) {
+            return;
+        }
+        let mut inner = seen.0.0.lock().unwrap();
+        inner.raw.extend_from_slice(&buffer[..n]);
+        inner.vt.process(&buffer[..n]);
+        seen.0.1.notify_all();
+    }
+}
+
+/// The terminal's settings as text, for comparing.
+fn termios(tty: &OwnedFd) -> String {
+    format!("{:?}", rustix::termios::tcgetattr(tty).expect("the terminal's settings"))
+}
+
+impl Session {
+    /// The guard's process: the one that was started.
+    pub fn guard(&self) -> Pid {
+        Pid::from_raw(self.child.process_id().expect("a process") as i32).expect("a process id")
+    }
+
+    /// The dashboard's process: the guard's child.
+    pub fn dashboard(&self) -> Pid {
+        self.until("the dashboard's process", || children(self.guard()).first().copied())
+    }
+
+    /// Types.
+    pub fn type_in(&mut self, keys: &str) {
+        let writer = self.writer.as_mut().expect("a terminal");
+        writer.write_all(keys.as_bytes()).expect("typing");
+        writer.flush().expect("typing");
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, to: Pid, signal: Signal) {
+        rustix::process::kill_process(to, signal).expect("a signal");
+    }
+
+    /// Changes the size.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        self.seen.0.0.lock().unwrap().vt.screen_mut().set_size(rows.max(1), columns.max(1));
+        self.resize_quietly(columns, rows);
+    }
+
+    fn resize_quietly(&self, columns: u16, rows: u16) {
+        let size = PtySize {
+            rows,
+            cols: columns,
+            pixel_width: 0,
+            pixel_height: 0,
+        };
+        self.master.as_ref().expect("a terminal").resize(size).expect("a new size");
+    }
+
+    /// Waits until `found` gives something.
+    pub fn until<T>(&self, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(it) = found() {
+                return it;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain for {what}; the screen:\n{}\nthe last bytes: {:?}",
+                self.text(),
+                String::from_utf8_lossy(&tail(&self.raw(), 400)),
+            );
+            // Not for luck: what is asked about has no way to tell.
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits until the screen is so.
+    pub fn until_screen(&self, what: &str, is_so: impl Fn(&vt100::Screen) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        let mut inner = self.seen.0.0.lock().unwrap();
+        while !is_so(inner.vt.screen()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "waited in vain for {what}; the screen:\n{}",
+                inner.vt.screen().contents()
+            );
+            inner = self.seen.0.1.wait_timeout(inner, left).unwrap().0;
+        }
+    }
+
+    /// Waits until the screen shows this.
+    pub fn until_text(&self, text: &str) {
+        self.until_screen(&format!("{text:?}"), |screen| screen.contents().contains(text));
+    }
+
+    /// Waits until so many bytes in all have come and the last frame is complete.
+    pub fn until_frame(&self) {
+        self.until_raw("a frame", |raw| find_last(raw, b"\x1b[?2026l").is_some());
+    }
+
+    /// Waits until the bytes so far are so.
+    pub fn until_raw(&self, what: &str, is_so: impl Fn(&[u8]) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        let mut inner = self.seen.0.0.lock().unwrap();
+        while !is_so(&inner.raw) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "waited in vain for {what}; the screen:\n{}",
+                inner.vt.screen().contents()
+            );
+            inner = self.seen.0.1.wait_timeout(inner, left).unwrap().0;
+        }
+    }
+
+    /// All bytes that came.
+    pub fn raw(&self) -> Vec<u8> {
+        self.seen.0.0.lock().unwrap().raw.clone()
+    }
+
+    /// The screen as text.
+    pub fn text(&self) -> String {
+        self.seen.0.0.lock().unwrap().vt.screen().contents()
+    }
+
+    /// Waits for the program's end; its status.
+    pub fn until_ended(&mut self) -> u32 {
+        if let Some(status) = &self.status {
+            return status.exit_code();
+        }
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("waiting for the program") {
+                let code = status.exit_code();
+                self.status = Some(status);
+                return code;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "it doesn't end; the screen:\n{}",
+                self.text()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits until the terminal is as it was before, and says what is not.
+    pub fn until_restored(&self, what: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let wrong = self.wrong();
+            if wrong.is_empty() {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{what}: not restored: {wrong:?}; the last bytes: {:?}",
+                String::from_utf8_lossy(&tail(&self.raw(), 300)),
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// What is not as it was before.
+    fn wrong(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if termios(&self.slave) != self.termios_before {
+            wrong.push("the terminal's settings".to_owned());
+        }
+        let inner = self.seen.0.0.lock().unwrap();
+        let screen = inner.vt.screen();
+        for (is_on, what) in [
+            (screen.alternate_screen(), "the alternate screen"),
+            (screen.hide_cursor(), "the hidden cursor"),
+            (screen.bracketed_paste(), "bracketed paste"),
+            (
+                screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None,
+                "mouse reports",
+            ),
+            (mode_is_on(&inner.raw, "1004"), "focus reports"),
+            (mode_is_on(&inner.raw, "2026"), "a synchronized update"),
+            (mode_is_on(&inner.raw, "1006"), "mouse coordinates"),
+            (keyboard_pushed(&inner.raw), "keyboard flags"),
+            (screen.inverse() || screen.bold(), "attributes"),
+        ] {
+            if is_on {
+                wrong.push(what.to_owned());
+            }
+        }
+        wrong
+    }
+
+    /// Takes the terminal away, as a lost connection does.
+    pub fn hang_up(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        // Something to read, so that the reader notices and lets go of its end.
+        self.resize_quietly(61, 17);
+        self.reader.take().expect("a reader").join().expect("the reader");
+        self.writer = None;
+        self.master = None;
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.status.is_none() {
+            for pid in children(self.guard()) {
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
+            }
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// The processes whose parent this is.
+pub fn children(of: Pid) -> Vec<Pid> {
+    let path = format!("/proc/{0}/task/{0}/children", of.as_raw_nonzero());
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.split_whitespace()
+        .filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw))
+        .collect()
+}
+
+/// Whether a process runs (and is not merely unburied).
+pub fn is_alive(pid: Pid) -> bool {
+    std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()))
+        .is_ok_and(|stat| !stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')))
+}
+
+fn tail(bytes: &[u8], n: usize) -> Vec<u8> {
+    bytes[bytes.len().saturating_sub(n)..].to_vec()
+}
+
+fn find_last(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).rposition(|w| w == what)
+}
+
+/// Whether a private mode was switched on after it was last switched off.
+fn mode_is_on(raw: &[u8], mode: &str) -> bool {
+    let on = find_last(raw, format!("\x1b[?{mode}h").as_bytes());
+    let off = find_last(raw, format!("\x1b[?{mode}l").as_bytes());
+    on > off
+}
+
+fn keyboard_pushed(raw: &[u8]) -> bool {
+    let count = |what: &[u8]| raw.windows(what.len()).filter(|w| *w == what).count();
+    count(b"\x1b[>1u") > count(b"\x1b[<u")
+}

@@ -1,0 +1,4 @@
+//! The real binary in a real pseudo-terminal.
+
+mod guard;
+mod harness;
