@@ -1,0 +1,219 @@
+//! When an action is allowed, and why not: one answer for keys, menu, footer and help. What the
+//! registry or the life cycle would refuse anyway is said here before the key is pressed; they
+//! still decide.
+
+use super::{ActionId, Place, action};
+use crate::domain::audit::Role;
+use crate::domain::instance::InstanceState;
+use crate::domain::job::JobState;
+use crate::domain::server::{Intent, Observed, Server};
+use crate::domain::template::{Template, TemplateState};
+
+/// What is known of the job in question.
+#[derive(Debug, Clone, Copy)]
+pub struct JobFacts {
+    /// Where it is.
+    pub state: JobState,
+    /// Whether it was asked to stop.
+    pub cancel_requested: bool,
+}
+
+/// Where one stands, and on what.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// Where.
+    pub place: Place,
+    /// What the operator may do.
+    pub role: Role,
+    /// The selected server; for an instance, its server.
+    pub server: Option<&'a Server>,
+    /// The selected instance's state.
+    pub instance: Option<InstanceState>,
+    /// The selected template.
+    pub template: Option<&'a Template>,
+    /// The newest job of what is selected, the selected job, or the log's.
+    pub job: Option<JobFacts>,
+    /// What is being done to the selected thing by this dashboard.
+    pub busy: Option<&'a str>,
+    /// How many servers there are.
+    pub servers: usize,
+    /// How many templates are ready.
+    pub ready_templates: usize,
+    /// Whether something failed that can be tried again.
+    pub can_try_again: bool,
+    /// Whether a log is shown.
+    pub log: bool,
+    /// Whether the log is searched.
+    pub searched: bool,
+}
+
+fn needed_role(id: ActionId, place: Place) -> Role {
+    use ActionId as Id;
+    match id {
+        Id::Delete if place == Place::Instances => Role::Manager,
+        Id::Delete => Role::Admin,
+        Id::New if matches!(place, Place::Servers | Place::Templates) => Role::Admin,
+        Id::New
+        | Id::Edit
+        | Id::Activate
+        | Id::Deactivate
+        | Id::Maintenance
+        | Id::Retry
+        | Id::CancelJob
+        | Id::CreateDatabase
+        | Id::Adopt
+        | Id::Thaw => Role::Manager,
+        _ => Role::User,
+    }
+}
+
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::User => "user",
+        Role::Manager => "manager",
+        Role::Admin => "admin",
+    }
+}
+
+/// Whether an action can be used here and now.
+///
+/// # Errors
+/// Why not, as the menu shows it beside the greyed line.
+pub fn allowed(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
+    use ActionId as Id;
+    if !action(id).places.contains(&on.place) {
+        let words: Vec<&str> = action(id).places.iter().map(|place| place.word()).collect();
+        return Err(format!("only in: {}", words.join(", ")));
+    }
+    let needed = needed_role(id, on.place);
+    if on.role < needed {
+        return Err(format!("needs the role {}", role_word(needed)));
+    }
+    let changes = matches!(
+        id,
+        Id::Activate
+            | Id::Deactivate
+            | Id::Maintenance
+            | Id::Delete
+            | Id::Edit
+            | Id::CreateDatabase
+            | Id::Adopt
+            | Id::Thaw
+    );
+    if let (true, Some(busy)) = (changes, on.busy) {
+        return Err(format!("still {busy}"));
+    }
+    match id {
+        Id::Activate | Id::Deactivate | Id::Maintenance => server_change(id, on),
+        Id::Delete => delete(on),
+        Id::Edit | Id::Test | Id::Check if on.server.is_none() => Err("no server is selected".to_owned()),
+        Id::Test | Id::Check => match on.busy {
+            Some(busy) => Err(format!("still {busy}")),
+            None => Ok(()),
+        },
+        Id::CheckAll if on.servers == 0 => Err("there is no server yet".to_owned()),
+        Id::New => new(on),
+        Id::Retry | Id::CancelJob => job(id, on),
+        Id::CreateDatabase | Id::Adopt | Id::Thaw => template(id, on),
+        Id::Describe => match on.place {
+            Place::Servers => some(on.server.is_some(), "server"),
+            Place::Instances => some(on.instance.is_some(), "instance"),
+            Place::Templates => some(on.template.is_some(), "template"),
+            Place::Jobs | Place::Log => some(on.job.is_some(), "job"),
+        },
+        Id::Log if on.job.is_none() => Err("no job has worked on it lately".to_owned()),
+        Id::SearchNext | Id::SearchPrevious if !on.searched => Err("nothing is searched for yet (/)".to_owned()),
+        Id::Again if !on.can_try_again => Err("nothing failed that could be tried again".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+fn some(there: bool, what: &str) -> Result<(), String> {
+    if there {
+        Ok(())
+    } else {
+        Err(format!("no {what} is selected"))
+    }
+}
+
+fn server_change(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
+    let Some(server) = on.server else {
+        return Err("no server is selected".to_owned());
+    };
+    match (id, server.intent) {
+        (ActionId::Activate, Intent::Active) if server.track.observed != Observed::Offline => {
+            Err("it is active already".to_owned())
+        }
+        (ActionId::Maintenance, Intent::Maintenance) => Err("it is in maintenance already".to_owned()),
+        (ActionId::Deactivate, Intent::Disabled) => Err("it is disabled already".to_owned()),
+        (ActionId::Deactivate, _) if server.instance_count > 0 => {
+            Err(format!("it has {} instances", server.instance_count))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn delete(on: &Situation<'_>) -> Result<(), String> {
+    match on.place {
+        Place::Servers => match on.server {
+            None => Err("no server is selected".to_owned()),
+            Some(server) if server.instance_count > 0 => Err(format!("it has {} instances", server.instance_count)),
+            Some(_) => Ok(()),
+        },
+        Place::Instances => match on.instance {
+            None => Err("no instance is selected".to_owned()),
+            Some(InstanceState::Provisioning) => Err("a job is making it: cancel that first".to_owned()),
+            Some(InstanceState::Deleting) => Err("a job is deleting it".to_owned()),
+            Some(_) => Ok(()),
+        },
+        Place::Templates => match on.template {
+            None => Err("no template is selected".to_owned()),
+            Some(template) if template.instance_count > 0 => {
+                Err(format!("{} instances were made from it", template.instance_count))
+            }
+            Some(template) if template.state == TemplateState::Creating => Err("a job works on it".to_owned()),
+            Some(_) => Ok(()),
+        },
+        Place::Jobs | Place::Log => Err("jobs are kept as history".to_owned()),
+    }
+}
+
+fn new(on: &Situation<'_>) -> Result<(), String> {
+    match on.place {
+        Place::Servers | Place::Log => Ok(()),
+        _ if on.servers == 0 => Err("there is no server yet: 1, then n".to_owned()),
+        Place::Templates => Ok(()),
+        Place::Instances | Place::Jobs if on.ready_templates == 0 => {
+            Err("no template is ready yet: 4, then n".to_owned())
+        }
+        Place::Instances | Place::Jobs => Ok(()),
+    }
+}
+
+fn job(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
+    let Some(job) = on.job else {
+        return Err("no job is selected".to_owned());
+    };
+    match (id, job.state) {
+        (ActionId::Retry, JobState::Failed | JobState::Cancelled | JobState::Stuck) => Ok(()),
+        (ActionId::Retry, JobState::Done) => Err("its job is done".to_owned()),
+        (ActionId::Retry, state) => Err(format!("its job is {}", state.word())),
+        (_, state) if state.is_over() => Err(format!("its job is over ({})", state.word())),
+        (_, JobState::Undoing) => Err("its job is being undone already".to_owned()),
+        _ if job.cancel_requested => Err("its job was asked to stop already".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+fn template(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
+    let Some(template) = on.template else {
+        return Err("no template is selected".to_owned());
+    };
+    match (id, template.state) {
+        (_, TemplateState::Creating) => Err("a job works on it".to_owned()),
+        (ActionId::Thaw, TemplateState::Ready) => Ok(()),
+        (ActionId::Thaw, state) => Err(format!("it is {}, not frozen", state.word())),
+        (_, TemplateState::Ready) => Err("it is ready already".to_owned()),
+        _ => Ok(()),
+    }
+}
