@@ -163,9 +163,11 @@ pub struct InstanceRow {
     pub size_bytes: Option<u64>,
     /// When it was asked for.
     pub created_at: Timestamp,
+    /// Name, subdomain, database, and then all three in lowercase, for filters and orders.
     text: Box<str>,
     name_end: u16,
     subdomain_end: u16,
+    database_end: u16,
 }
 
 impl From<&Instance> for InstanceRow {
@@ -209,7 +211,8 @@ impl InstanceRow {
             cut -= 1;
         }
         let name = &name[..cut];
-        let text = [name, subdomain, database].concat().into_boxed_str();
+        let lower = [name, subdomain, database].join("\0").to_lowercase();
+        let text = [name, subdomain, database, &lower].concat().into_boxed_str();
         let end = |len: usize| u16::try_from(len).unwrap_or(u16::MAX);
         Self {
             id,
@@ -223,6 +226,7 @@ impl InstanceRow {
             created_at: Timestamp::UNIX_EPOCH,
             name_end: end(name.len()),
             subdomain_end: end(name.len() + subdomain.len()),
+            database_end: end(name.len() + subdomain.len() + database.len()),
             text,
         }
     }
@@ -261,7 +265,15 @@ impl InstanceRow {
 
     /// Its database.
     pub fn database(&self) -> &str {
-        self.text.get(usize::from(self.subdomain_end)..).unwrap_or_default()
+        self.text
+            .get(usize::from(self.subdomain_end)..usize::from(self.database_end))
+            .unwrap_or_default()
+    }
+
+    /// All three names in lowercase, a NUL between each: what filters look through, and the order of
+    /// lists.
+    pub fn lower(&self) -> &str {
+        self.text.get(usize::from(self.database_end)..).unwrap_or_default()
     }
 }
 

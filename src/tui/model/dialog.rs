@@ -1,0 +1,118 @@
+//! What lies over the panes: help, descriptions, reports, questions. Questions hold the ids and
+//! versions of what they are about, frozen when they were opened.
+
+use super::effect::{Act, Target};
+use super::form::Form;
+use super::message::PlanPreview;
+use crate::domain::check::CheckReport;
+use crate::domain::instance::Instance;
+use crate::domain::{InstanceId, JobId, ServerId, TemplateId};
+use std::time::Duration;
+use tui_input::Input;
+
+/// Something over the panes; the topmost one gets the keys.
+#[derive(Debug)]
+pub enum Layer {
+    /// Every key of where one stands.
+    Help {
+        /// The first visible line.
+        scroll: usize,
+    },
+    /// Everything known about something.
+    Describe {
+        /// About what.
+        subject: Subject,
+        /// An instance's full record, once it is here.
+        instance: Option<Box<Instance>>,
+        /// The first visible line.
+        scroll: usize,
+    },
+    /// What a test found.
+    Report {
+        /// Which server was tested.
+        server: ServerId,
+        /// What was found.
+        report: Box<CheckReport>,
+        /// The first visible line.
+        scroll: usize,
+    },
+    /// A question.
+    Confirm(Box<Confirm>),
+    /// A form.
+    Form(Box<Form>),
+    /// A filter or search being typed.
+    Typing {
+        /// Its text.
+        input: Input,
+        /// What it was before.
+        before: String,
+    },
+}
+
+/// What is described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// A server.
+    Server(ServerId),
+    /// An instance.
+    Instance(InstanceId),
+    /// A template.
+    Template(TemplateId),
+    /// A job.
+    Job(JobId),
+}
+
+/// What a question leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answered {
+    /// An action.
+    Act(Act),
+    /// Leaving though jobs run.
+    Quit,
+    /// Creating an instance as its plan shows.
+    Create(Box<PlanPreview>),
+}
+
+/// Which button has the focus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Button {
+    /// The one that changes nothing.
+    #[default]
+    Cancel,
+    /// The one that does it.
+    Go,
+}
+
+/// A question.
+#[derive(Debug)]
+pub struct Confirm {
+    /// What is asked: `Delete the instance acme on prod-1?`.
+    pub title: String,
+    /// What it means.
+    pub lines: Vec<String>,
+    /// What the button that does it says.
+    pub go: &'static str,
+    /// What follows.
+    pub answered: Answered,
+    /// What it is about, and the version of it that was seen.
+    pub frozen: Option<(Target, i64)>,
+    /// The name that has to be typed, and what was typed of it.
+    pub typed: Option<(String, Input)>,
+    /// The focused button.
+    pub button: Button,
+    /// Why it can't be done any more: the target changed or is gone.
+    pub stale: Option<String>,
+    /// When it was opened: keys that come with the one that opened it decide nothing.
+    pub opened: Duration,
+}
+
+impl Confirm {
+    /// Whether what has to be typed was typed, and nothing changed meanwhile.
+    pub fn may_go(&self) -> bool {
+        self.stale.is_none()
+            && self
+                .typed
+                .as_ref()
+                .is_none_or(|(expected, input)| input.value() == expected)
+    }
+}

@@ -1,0 +1,56 @@
+//! What the dashboard is told once, from the settings.
+
+use crate::domain::SafeText;
+use crate::domain::audit::Role;
+use crate::domain::capacity::Thresholds;
+use crate::domain::health::HealthRules;
+use crate::tui::action::Keymap;
+use std::time::Duration;
+
+/// What the dashboard is told once, from the settings.
+#[derive(Debug, Clone)]
+pub struct UiSettings {
+    /// The profile's name, shown in the header.
+    pub profile: SafeText,
+    /// What the operator may do.
+    pub role: Role,
+    /// Shares of places that decide what is allowed.
+    pub thresholds: Thresholds,
+    /// When a check counts as what.
+    pub rules: HealthRules,
+    /// A server's check older than this is shown as stale, with its age.
+    pub stale_after: Duration,
+    /// The domain below which instances are published.
+    pub root_domain: Option<String>,
+    /// Subdomains that may not be used.
+    pub reserved: Vec<String>,
+    /// Login of a new instance's administrator, as the form suggests it.
+    pub admin_login: String,
+    /// Whether only ASCII is drawn.
+    pub ascii: bool,
+    /// The keys.
+    pub keymap: Keymap,
+    /// How long the rest of a key sequence is waited for before its menu is shown.
+    pub menu_delay: Duration,
+}
+
+impl Default for UiSettings {
+    fn default() -> Self {
+        Self {
+            profile: SafeText::new("fleet"),
+            role: Role::Admin,
+            thresholds: Thresholds::default(),
+            rules: HealthRules::default(),
+            stale_after: Duration::from_secs(30 * 60),
+            root_domain: None,
+            reserved: crate::domain::names::DEFAULT_RESERVED
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect(),
+            admin_login: "admin".to_owned(),
+            ascii: false,
+            keymap: Keymap::default(),
+            menu_delay: Duration::from_millis(300),
+        }
+    }
+}
