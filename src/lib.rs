@@ -12,6 +12,7 @@
 //! | [`tui`] | the dashboard; only `tui::task` knows ops | domain |
 //! | [`sandbox`] | a private fleet on this machine: a PostgreSQL cluster and Odoo stand-ins | everything |
 
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod jobs;

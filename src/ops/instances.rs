@@ -1,6 +1,6 @@
 //! Instances: where the next one goes, what making it would do, making it, removing it.
 
-use super::{Answer, JobPlan, Ops, shown};
+use super::{Answer, JobPlan, Ops, seam, shown};
 use crate::domain::capacity::{self, NoServer, PassedOver, Placement};
 use crate::domain::instance::{Instance, InstanceSpec, InstanceState};
 use crate::domain::job::{Job, JobSpec};
@@ -143,8 +143,22 @@ impl Ops {
     /// # Errors
     /// When it can't be unsealed.
     pub async fn instance_password(&self, instance: &Instance) -> Answer<Secret> {
-        let _ = instance;
-        Err(Problem::new("not_built", "this part is being built"))
+        seam::resolve(self, &instance.spec.admin_password).await
+    }
+
+    /// The password of a template's administrator, to be handed out where the operator says.
+    ///
+    /// # Errors
+    /// When none is on record (an adopted database), or it can't be unsealed.
+    pub async fn template_password(&self, template: &Template) -> Answer<Secret> {
+        match &template.facts.admin_password {
+            Some(reference) => seam::resolve(self, reference).await,
+            None => Err(Problem::new(
+                "no_secret",
+                format!("no password of {} is on record", template.spec.code),
+            )
+            .hint("a database that was adopted keeps the one it had; vigie never learns it")),
+        }
     }
 }
 

@@ -1,25 +1,21 @@
 //! Jobs: planning, queueing, following, stopping, running again.
 
 use super::{Answer, Ops, shown};
-use crate::domain::job::{Job, JobSpec, LogLine, PlannedStep};
+use crate::domain::job::{Job, JobSpec, LogLine};
 use crate::domain::{JobId, Problem, SafeText};
 use crate::registry::{JobFilter, NewJob};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// What a job would do, before it does anything.
+/// A job that can be queued, and what to know before.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobPlan {
-    /// As an operator reads it.
-    pub title: SafeText,
-    /// Its steps, with what each works on.
-    pub steps: Vec<PlannedStep>,
-    /// Which way was chosen and why, and other things worth knowing.
-    pub notes: Vec<SafeText>,
-    /// Things that won't stop it and should be known.
-    pub warnings: Vec<SafeText>,
     /// What is queued when it is wanted.
-    pub job: NewJob,
+    pub new_job: NewJob,
+    /// Which ways were chosen and why.
+    pub notes: Vec<SafeText>,
+    /// What won't stop it and should be known.
+    pub warnings: Vec<SafeText>,
 }
 
 /// What following a job tells.
@@ -148,7 +144,7 @@ impl Ops {
     /// # Errors
     /// Why it is refused.
     pub async fn queue(&self, plan: JobPlan) -> Answer<Job> {
-        self.registry.queue_job(&self.op(), &plan.job).await.map_err(shown)
+        self.registry.queue_job(&self.op(), &plan.new_job).await.map_err(shown)
     }
 
     /// Starts a detached worker where none is alive and the settings want it. Whether one was started.

@@ -82,6 +82,15 @@ impl Ops {
         seam::seal(self, value).await
     }
 
+    /// Writes down an attempt that was refused before it came to an operation, and hands the refusal on.
+    ///
+    /// # Errors
+    /// Always: the refusal.
+    pub async fn refused<T>(&self, action: &str, object: &str, label: &str, problem: Problem) -> Answer<T> {
+        let label = crate::domain::SafeText::capped(label, 200);
+        self.refuse(action, object, label.as_str(), problem).await
+    }
+
     /// A new operation, asked now by this actor.
     fn op(&self) -> Op {
         Op {

@@ -16,3 +16,7 @@ pub(super) async fn seal(_ops: &Ops, _value: Secret) -> Answer<SecretRef> {
 pub(super) async fn check(_ops: &Ops, _server: &Server) -> Answer<CheckReport> {
     unbuilt()
 }
+
+pub(super) async fn resolve(_ops: &Ops, _reference: &SecretRef) -> Answer<Secret> {
+    unbuilt()
+}

@@ -114,7 +114,10 @@ fn what_is_written_to_standard_error_waits_until_the_screen_is_left() {
     session.until_text("a library complains␛[31m");
     let raw = session.raw();
     let at = |what: &[u8]| raw.windows(what.len()).position(|w| w == what);
-    assert!(at(b"\x1b[?1049l") < at(b"a library complains"), "it came while the screen was up");
+    assert!(
+        at(b"\x1b[?1049l") < at(b"a library complains"),
+        "it came while the screen was up"
+    );
 }
 
 #[test]

@@ -171,7 +171,10 @@ fn read(mut from: Box<dyn Read + Send>, seen: &Shared, stop: &AtomicBool) {
 
 /// The terminal's settings as text, for comparing.
 fn termios(tty: &OwnedFd) -> String {
-    format!("{:?}", rustix::termios::tcgetattr(tty).expect("the terminal's settings"))
+    format!(
+        "{:?}",
+        rustix::termios::tcgetattr(tty).expect("the terminal's settings")
+    )
 }
 
 impl Session {
@@ -199,7 +202,14 @@ impl Session {
 
     /// Changes the size.
     pub fn resize(&self, columns: u16, rows: u16) {
-        self.seen.0.0.lock().unwrap().vt.screen_mut().set_size(rows.max(1), columns.max(1));
+        self.seen
+            .0
+            .0
+            .lock()
+            .unwrap()
+            .vt
+            .screen_mut()
+            .set_size(rows.max(1), columns.max(1));
         self.resize_quietly(columns, rows);
     }
 
@@ -210,7 +220,11 @@ impl Session {
             pixel_width: 0,
             pixel_height: 0,
         };
-        self.master.as_ref().expect("a terminal").resize(size).expect("a new size");
+        self.master
+            .as_ref()
+            .expect("a terminal")
+            .resize(size)
+            .expect("a new size");
     }
 
     /// Waits until `found` gives something.

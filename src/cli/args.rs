@@ -1,0 +1,481 @@
+//! The command line's grammar. Values that have a rule of their own (names, URLs, secret references)
+//! are taken as text here and judged by the domain, so that a refused name is a refusal and is
+//! audited, and so that nothing typed is echoed by the parser.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Watch and run a fleet of Odoo servers. Alone it opens the dashboard.
+#[derive(Debug, Parser)]
+#[command(name = "vigie", version, about, max_term_width = 110, disable_help_subcommand = true)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) verb: Option<Verb>,
+}
+
+/// What holds for every verb.
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// Print JSON: an array for lists, an object otherwise; errors as {"error": {code, message, hint}}
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// The configuration file, in place of config.toml in your configuration folder [env: VIGIE_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The registry's file, in place of the configured one [env: VIGIE_REGISTRY]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) registry: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Servers: add, change, check, put in and out of service
+    #[command(subcommand)]
+    Server(ServerVerb),
+    /// Templates: the databases that instances are cloned from
+    #[command(subcommand)]
+    Template(TemplateVerb),
+    /// Instances: one customer's Odoo each
+    #[command(subcommand)]
+    Instance(InstanceVerb),
+    /// Plans that instances are sold as
+    #[command(subcommand)]
+    Plan(PlanVerb),
+    /// Customers that instances are sold to
+    #[command(subcommand)]
+    Customer(CustomerVerb),
+    /// The server where the next instance goes, and why not another
+    Placement {
+        /// Free share that it needs, percent; the configured one when not given
+        #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
+        min_capacity: Option<u32>,
+    },
+    /// Jobs: the durable work that workers run, and their logs
+    #[command(subcommand)]
+    Job(JobVerb),
+    /// Who did what, when, refused attempts included
+    Audit {
+        /// At most so many rows, the newest first
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
+    /// Run jobs and due checks in this process, until it is told to stop
+    Worker {
+        /// End when there was nothing to do for so many seconds
+        #[arg(long, value_name = "SECONDS")]
+        idle_exit: Option<u64>,
+    },
+    /// Look at everything that can be wrong here, and say what to do
+    Doctor,
+    /// A completion script for your shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ServerVerb {
+    /// Write a server down; it begins as a draft
+    Add(ServerAdd),
+    /// Change what is written down
+    Edit(ServerEdit),
+    /// Remove a server that hosts nothing
+    Remove(Removal),
+    /// All servers
+    List {
+        /// Only those in this state: draft, active, maintenance, offline, disabled
+        #[arg(long)]
+        state: Option<String>,
+    },
+    /// One server, with its last checks
+    Show {
+        /// Its code
+        code: String,
+    },
+    /// Look at a server layer by layer, and keep nothing
+    Test {
+        /// Its code
+        code: String,
+    },
+    /// Put a server in service, after a test
+    Activate {
+        /// Its code
+        code: String,
+    },
+    /// Take a server out of service
+    Deactivate {
+        /// Its code
+        code: String,
+    },
+    /// Keep a server's instances, take no new ones
+    Maintenance {
+        /// Its code
+        code: String,
+    },
+    /// Look at servers and keep the result; all of them when none is named
+    Check {
+        /// Their codes
+        codes: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServerAdd {
+    /// Its code: short, unique, lowercase
+    pub(super) code: String,
+    /// Where Odoo answers: http:// or https://, host and port
+    #[arg(long, value_name = "URL")]
+    pub(super) url: String,
+    /// How many instances it may host
+    #[arg(long, value_name = "N")]
+    pub(super) max_instances: u32,
+    #[command(flatten)]
+    pub(super) fields: ServerFields,
+    #[command(flatten)]
+    pub(super) secrets: SecretArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServerEdit {
+    /// Its code
+    pub(super) code: String,
+    /// Another code
+    #[arg(long, value_name = "CODE")]
+    pub(super) new_code: Option<String>,
+    /// Where Odoo answers
+    #[arg(long, value_name = "URL")]
+    pub(super) url: Option<String>,
+    /// How many instances it may host
+    #[arg(long, value_name = "N")]
+    pub(super) max_instances: Option<u32>,
+    #[command(flatten)]
+    pub(super) fields: ServerFields,
+    #[command(flatten)]
+    pub(super) secrets: SecretArgs,
+    /// Take a value away: ip, port, ssh, db-host, db-user, db-password, master-password, data-dir,
+    /// cpu-cores, memory-gb, disk-gb, description
+    #[arg(long, value_name = "FIELD")]
+    pub(super) unset: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServerFields {
+    /// Display name; the code when not given
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// Free text
+    #[arg(long)]
+    pub(super) description: Option<String>,
+    /// The machine's address, for DNS records
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) ip: Option<String>,
+    /// Odoo's HTTP port on the machine, where it differs from the URL's
+    #[arg(long)]
+    pub(super) port: Option<u16>,
+    /// Host for ssh: a name, an address, or a Host of your ssh configuration
+    #[arg(long, value_name = "HOST")]
+    pub(super) ssh_host: Option<String>,
+    /// User for ssh
+    #[arg(long, value_name = "USER")]
+    pub(super) ssh_user: Option<String>,
+    /// Port for ssh
+    #[arg(long, value_name = "PORT")]
+    pub(super) ssh_port: Option<u16>,
+    /// Identity file for ssh
+    #[arg(long, value_name = "FILE")]
+    pub(super) ssh_identity: Option<String>,
+    /// PostgreSQL's host, or the folder of its socket; without it only RPC reaches the server
+    #[arg(long, value_name = "HOST")]
+    pub(super) db_host: Option<String>,
+    /// PostgreSQL's port, 5432 when not given
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) db_port: Option<u16>,
+    /// PostgreSQL's role, the one Odoo uses
+    #[arg(long, value_name = "ROLE")]
+    pub(super) db_user: Option<String>,
+    /// How PostgreSQL's connection is protected: disable, or verify-full
+    #[arg(long, value_name = "MODE", value_parser = ["disable", "verify-full"])]
+    pub(super) db_tls: Option<String>,
+    /// Odoo's data_dir on the machine, below which its filestore lies
+    #[arg(long, value_name = "PATH")]
+    pub(super) data_dir: Option<String>,
+    /// Processor cores
+    #[arg(long, value_name = "N")]
+    pub(super) cpu_cores: Option<u32>,
+    /// Memory, GB
+    #[arg(long, value_name = "GB")]
+    pub(super) memory_gb: Option<u32>,
+    /// Disk, GB
+    #[arg(long, value_name = "GB")]
+    pub(super) disk_gb: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SecretArgs {
+    /// PostgreSQL's password, by reference: env:NAME, file:PATH or command:ARGV
+    #[arg(long, value_name = "REF", group = "db_password")]
+    pub(super) db_password_from: Option<String>,
+    /// PostgreSQL's password, read from standard input and sealed
+    #[arg(long, group = "db_password", group = "stdin")]
+    pub(super) db_password_stdin: bool,
+    /// PostgreSQL's password, asked on the terminal and sealed
+    #[arg(long, group = "db_password")]
+    pub(super) db_password_prompt: bool,
+    /// Odoo's master password, by reference: env:NAME, file:PATH or command:ARGV
+    #[arg(long, value_name = "REF", group = "master_password")]
+    pub(super) master_password_from: Option<String>,
+    /// Odoo's master password, read from standard input and sealed
+    #[arg(long, group = "master_password", group = "stdin")]
+    pub(super) master_password_stdin: bool,
+    /// Odoo's master password, asked on the terminal and sealed
+    #[arg(long, group = "master_password")]
+    pub(super) master_password_prompt: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Removal {
+    /// What to remove
+    pub(super) name: String,
+    #[command(flatten)]
+    pub(super) sure: Sure,
+}
+
+/// How a removal is confirmed where nobody can be asked.
+#[derive(Debug, Args)]
+pub(super) struct Sure {
+    /// Its name once more, in place of being asked for it
+    #[arg(long, value_name = "NAME")]
+    pub(super) confirm: Option<String>,
+    /// Don't ask
+    #[arg(long, conflicts_with = "confirm")]
+    pub(super) yes: bool,
+}
+
+/// What to do with the job that a verb queues.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct JobArgs {
+    /// Stream the log, and end with the job's result
+    #[arg(long)]
+    pub(super) wait: bool,
+    /// Print the plan, change nothing
+    #[arg(long, conflicts_with = "wait")]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TemplateVerb {
+    /// Write a template down; it begins as a draft
+    Add {
+        /// Its code: short, unique, lowercase
+        code: String,
+        /// Display name; the code when not given
+        #[arg(long)]
+        name: Option<String>,
+        /// The code of the server that holds its database
+        #[arg(long)]
+        server: String,
+        /// Its database; template_CODE when not given
+        #[arg(long, value_name = "NAME")]
+        database: Option<String>,
+        /// Odoo's language code
+        #[arg(long, default_value = "en_US")]
+        language: String,
+        /// A module to install, by its technical name; again for more, or separated by commas
+        #[arg(
+            long = "module",
+            visible_alias = "modules",
+            value_name = "NAME",
+            value_delimiter = ','
+        )]
+        modules: Vec<String>,
+    },
+    /// Make its database through Odoo, install its modules, freeze it
+    CreateDatabase {
+        /// Its code
+        code: String,
+        #[command(flatten)]
+        job: JobArgs,
+    },
+    /// Take the database that exists already: check it and freeze it
+    Adopt {
+        /// Its code
+        code: String,
+        #[command(flatten)]
+        job: JobArgs,
+    },
+    /// Let its database be connected to again, to edit it
+    Thaw {
+        /// Its code
+        code: String,
+        #[command(flatten)]
+        job: JobArgs,
+    },
+    /// Remove its record; the database stays
+    Remove(Removal),
+    /// All templates
+    List,
+    /// One template
+    Show {
+        /// Its code
+        code: String,
+    },
+    /// Hand out its administrator's password, into a new file that only you can read
+    Password {
+        /// Its code
+        code: String,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum InstanceVerb {
+    /// Clone a template for a customer
+    Create(InstanceCreate),
+    /// Remove an instance with its database and files
+    Remove {
+        /// Its subdomain, database or name
+        name: String,
+        #[command(flatten)]
+        sure: Sure,
+        #[command(flatten)]
+        job: JobArgs,
+    },
+    /// All instances
+    List {
+        /// Only those on this server
+        #[arg(long, value_name = "CODE")]
+        server: Option<String>,
+        /// Only those in this state
+        #[arg(long)]
+        state: Option<String>,
+    },
+    /// One instance
+    Show {
+        /// Its subdomain, database or name
+        name: String,
+    },
+    /// Hand out its administrator's password, into a new file that only you can read
+    Password {
+        /// Its subdomain, database or name
+        name: String,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InstanceCreate {
+    /// Its name
+    pub(super) name: String,
+    /// The template's code, or a name that several share; the only ready one when not given
+    #[arg(long, value_name = "CODE")]
+    pub(super) template: Option<String>,
+    /// The server's code; the template's, or placement's choice when not given
+    #[arg(long, value_name = "CODE")]
+    pub(super) server: Option<String>,
+    /// Its label; derived from the name when not given
+    #[arg(long)]
+    pub(super) subdomain: Option<String>,
+    /// Its database; derived from the subdomain when not given
+    #[arg(long, value_name = "NAME")]
+    pub(super) database: Option<String>,
+    /// Whose it is, by name; added when not known
+    #[arg(long, value_name = "NAME")]
+    pub(super) customer: Option<String>,
+    /// The plan it is sold as
+    #[arg(long, value_name = "CODE")]
+    pub(super) plan: Option<String>,
+    /// Its address; derived from the root domain or the server's URL when not given
+    #[arg(long)]
+    pub(super) url: Option<String>,
+    /// Its administrator's login
+    #[arg(long, value_name = "LOGIN")]
+    pub(super) admin_login: Option<String>,
+    /// Its administrator's password, by reference; made and sealed when not given
+    #[arg(long, value_name = "REF", conflicts_with = "admin_password_stdin")]
+    pub(super) admin_password_from: Option<String>,
+    /// Its administrator's password, read from standard input and sealed
+    #[arg(long)]
+    pub(super) admin_password_stdin: bool,
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PlanVerb {
+    /// All plans
+    List,
+    /// Add a plan
+    Add {
+        /// Its code
+        code: String,
+        /// Display name; the code when not given
+        #[arg(long)]
+        name: Option<String>,
+        /// Users it allows
+        #[arg(long, value_name = "N")]
+        max_users: Option<u32>,
+        /// Storage it allows, GB
+        #[arg(long, value_name = "GB")]
+        max_storage_gb: Option<u32>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CustomerVerb {
+    /// All customers
+    List,
+    /// Add a customer, where there is none of this name
+    Add {
+        /// Its name
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum JobVerb {
+    /// Jobs, the newest first
+    List {
+        /// Only those in this state: queued, running, undoing, done, failed, cancelled, stuck
+        #[arg(long)]
+        state: Vec<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
+    /// One job with its steps
+    Show {
+        /// Its number
+        id: i64,
+    },
+    /// A job's log
+    Log {
+        /// Its number
+        id: i64,
+        /// Go on until the job is over, and end with its result
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Stop a job and undo what it did
+    Cancel {
+        /// Its number
+        id: i64,
+        /// Stream the log until it is undone
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Run a failed, cancelled or stuck job again
+    Retry {
+        /// Its number
+        id: i64,
+        /// Stream the log, and end with the job's result
+        #[arg(long)]
+        wait: bool,
+    },
+}

@@ -1,0 +1,101 @@
+//! The command line: grammar, printing, exit codes. What verbs do is in [`crate::ops`].
+//!
+//! Exit codes: 0 done; 1 refused or failed, with the reason on standard error; 2 usage.
+
+mod args;
+mod open;
+mod screen;
+mod shell;
+mod show;
+mod table;
+mod verbs;
+
+use crate::domain::Problem;
+use args::{Cli, Verb};
+use clap::{CommandFactory, Parser};
+use shell::{CLOSED, Shell};
+use std::process::ExitCode;
+
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+
+/// Runs the program with the process's own arguments.
+pub fn main() -> ExitCode {
+    // Everything that this process makes is the operator's alone, whatever the umask was.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    if wants_dashboard() {
+        crate::tui::term::guarded(run)
+    } else {
+        run()
+    }
+}
+
+fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let shell = Shell::new(cli.global.json);
+    match dispatch(cli, &shell) {
+        Ok(code) => code,
+        Err(problem) if problem.code == CLOSED => ExitCode::SUCCESS,
+        Err(problem) => {
+            shell.problem(&problem);
+            ExitCode::from(if problem.code == "usage" { USAGE } else { FAILED })
+        }
+    }
+}
+
+fn dispatch(cli: Cli, shell: &Shell) -> Result<ExitCode, Problem> {
+    if let Some(Verb::Completions { shell: which }) = &cli.verb {
+        let mut script = Vec::new();
+        clap_complete::generate(*which, &mut Cli::command(), "vigie", &mut script);
+        shell.line(String::from_utf8_lossy(&script).trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let loaded = open::settings(&cli.global)?;
+    let _log = open::logging(&loaded, matches!(cli.verb, Some(Verb::Worker { .. })));
+    let Some(verb) = cli.verb else {
+        return Ok(screen::run(loaded, shell));
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("vigie")
+        .build()
+        .map_err(|error| Problem::new("runtime", format!("no threads can be started: {error}")))?;
+    let done = runtime.block_on(verbs::run(verb, loaded, shell));
+    // What still waits on a blocking thread must not hold the operator up.
+    runtime.shutdown_background();
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+/// A mistake in the command line: clap's own words, or as JSON where `--json` stands anywhere in it.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Help and version; nobody left to read them is no failure.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if std::env::args().any(|word| word == "--json") {
+        let text = error.to_string();
+        let mut lines = text.lines();
+        let message = lines
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .to_owned();
+        let detail: Vec<&str> = lines
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
+            .collect();
+        Shell::new(true).problem(&Problem::new("usage", message).hint(detail.join(" ")));
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(USAGE)
+}
+
+/// Whether the arguments ask for the dashboard: no verb among them.
+fn wants_dashboard() -> bool {
+    matches!(Cli::try_parse(), Ok(Cli { verb: None, .. }))
+}

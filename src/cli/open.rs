@@ -1,0 +1,102 @@
+//! Opening what verbs work on: settings, the program's own log, the registry, the outside.
+
+use super::args::Global;
+use crate::config::{self, Arguments, LoadError, Loaded, LogLevel};
+use crate::domain::Problem;
+use crate::domain::audit::Actor;
+use crate::ops::Ops;
+use crate::registry::Registry;
+use std::path::Path;
+use std::sync::Arc;
+use tracing_appender::non_blocking::WorkerGuard;
+
+/// The settings in force.
+///
+/// # Errors
+/// The first mistake in them, with its place.
+pub(super) fn settings(global: &Global) -> Result<Loaded, Problem> {
+    let arguments = Arguments {
+        config: global.config.clone(),
+        registry: global.registry.clone(),
+    };
+    // Variables that are no text can't be settings.
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    config::load(&arguments, &environment).map_err(|error| match error {
+        LoadError::Config(error) => {
+            let problem = Problem::new("config", error.to_string());
+            match error.hint {
+                Some(hint) => problem.hint(hint),
+                None => problem.hint("config.example.toml documents every setting"),
+            }
+        }
+        LoadError::Path(error) => Problem::new("config", error.to_string()),
+    })
+}
+
+/// Starts the program's own log. Kept as long as the guard lives. A log that can't be written stops
+/// nothing.
+pub(super) fn logging(loaded: &Loaded, worker: bool) -> Option<WorkerGuard> {
+    let log = &loaded.settings.log;
+    if log.level == LogLevel::Off {
+        return None;
+    }
+    let folder = &loaded.places.log_dir;
+    config::private_dir(folder).ok()?;
+    let appender = tracing_appender::rolling::Builder::new()
+        .rotation(tracing_appender::rolling::Rotation::DAILY)
+        .filename_prefix(if worker { "worker" } else { "vigie" })
+        .filename_suffix("log")
+        .max_log_files(log.files.get() as usize)
+        .build(folder)
+        .ok()?;
+    let (writer, guard) = tracing_appender::non_blocking(appender);
+    // Our own events at the level asked for; libraries' only from warnings up: they may print what
+    // they send.
+    let own = log.level.word();
+    let filter = tracing_subscriber::EnvFilter::new(format!("warn,vigie={own}"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(false)
+        .try_init()
+        .ok()?;
+    Some(guard)
+}
+
+/// Who acts, through what.
+pub(super) fn actor(via: &str) -> Actor {
+    let uid = rustix::process::getuid().as_raw();
+    // Root under sudo is still the person who typed.
+    let os_user = std::env::var("SUDO_USER")
+        .or_else(|_| std::env::var("USER"))
+        .or_else(|_| std::env::var("LOGNAME"))
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| format!("uid {uid}"));
+    Actor {
+        os_user: crate::domain::SafeText::capped(&os_user, 64).to_string(),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        via: via.to_owned(),
+    }
+}
+
+/// The registry's file, opened, made and migrated where need be.
+///
+/// # Errors
+/// When it can't be used where it is.
+pub(super) async fn registry(path: &Path) -> Result<Arc<dyn Registry>, Problem> {
+    let _ = path;
+    Err(Problem::new("not_built", "this part is being built"))
+}
+
+/// Operations through `via`.
+///
+/// # Errors
+/// When registry or outside can't be had.
+pub(super) async fn ops(loaded: Arc<Loaded>, via: &str) -> Result<Ops, Problem> {
+    config::private_dir(&loaded.places.data_dir).map_err(|error| Problem::new("data_dir", error.to_string()))?;
+    let registry = registry(&loaded.places.registry).await?;
+    Ok(Ops::new(registry, loaded, actor(via)))
+}

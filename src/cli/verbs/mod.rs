@@ -1,0 +1,82 @@
+//! One function a verb: arguments to operation, answer to text or JSON.
+
+mod catalog;
+mod health;
+mod instance;
+mod job;
+mod secrets;
+mod server;
+mod spec;
+mod template;
+
+use super::args::{Sure, Verb};
+use super::open;
+use super::shell::Shell;
+use crate::config::Loaded;
+use crate::domain::Problem;
+use crate::ops::Ops;
+use std::sync::Arc;
+
+type Done = Result<(), Problem>;
+
+/// What every verb works with.
+struct Desk<'a> {
+    shell: &'a Shell,
+    ops: Ops,
+}
+
+/// Runs the verb.
+pub(super) async fn run(verb: Verb, loaded: Loaded, shell: &Shell) -> Done {
+    for warning in &loaded.warnings {
+        shell.note(format!("vigie: {warning}"));
+    }
+    let loaded = Arc::new(loaded);
+    if let Verb::Worker { idle_exit } = verb {
+        return job::worker(loaded, idle_exit).await;
+    }
+    let desk = Desk {
+        shell,
+        ops: open::ops(loaded, "cli").await?,
+    };
+    match verb {
+        Verb::Server(verb) => server::run(&desk, verb).await,
+        Verb::Template(verb) => template::run(&desk, verb).await,
+        Verb::Instance(verb) => instance::run(&desk, verb).await,
+        Verb::Plan(verb) => catalog::plan(&desk, verb).await,
+        Verb::Customer(verb) => catalog::customer(&desk, verb).await,
+        Verb::Placement { min_capacity } => instance::placement(&desk, min_capacity).await,
+        Verb::Job(verb) => job::run(&desk, verb).await,
+        Verb::Audit { limit } => catalog::audit(&desk, limit).await,
+        Verb::Doctor => health::doctor(&desk).await,
+        Verb::Worker { .. } | Verb::Completions { .. } => Ok(()),
+    }
+}
+
+impl Desk<'_> {
+    /// Lets a removal go on only when its name was typed, or said beforehand.
+    fn confirm(&self, what: &str, name: &str, sure: &Sure) -> Done {
+        if sure.yes {
+            return Ok(());
+        }
+        let typed = match &sure.confirm {
+            Some(typed) => typed.clone(),
+            None => {
+                let question = format!("This removes the {what} {name}. Type its name to go on: ");
+                self.shell.ask(&question).map_err(|_| {
+                    Problem::new(
+                        "not_confirmed",
+                        format!("removing the {what} {name:?} needs a confirmation"),
+                    )
+                    .hint(format!("add --confirm {name}, or --yes"))
+                })?
+            }
+        };
+        if typed == name {
+            return Ok(());
+        }
+        Err(Problem::new(
+            "not_confirmed",
+            format!("not confirmed: the {what} is called {name:?}; nothing was removed"),
+        ))
+    }
+}
