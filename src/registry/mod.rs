@@ -5,6 +5,9 @@
 //! audit row in the same transaction; refused attempts are audited too. Constraints live in the
 //! store as well and come back as the same typed [`RegistryError`]s.
 
+pub mod identity;
+pub mod sqlite;
+
 use crate::domain::audit::{Actor, AuditEntry};
 use crate::domain::capacity::Thresholds;
 use crate::domain::check::CheckReport;
@@ -16,6 +19,7 @@ use crate::domain::template::{Template, TemplateFacts, TemplateSpec, TemplateSta
 use crate::domain::{Code, CustomerId, InstanceId, JobId, Problem, SafeText, ServerId, TemplateId};
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The answer of every call.
@@ -155,7 +159,7 @@ pub struct HealthCheck {
 }
 
 /// What a job keeps others from using, for as long as it isn't over.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
     /// The thing: `template:3`, `database:1:client_abc`, `instance:9`.
     pub key: String,
@@ -167,7 +171,7 @@ pub struct Reservation {
 
 /// A consequence of a job in the registry, carried out in the transaction that queues it, records a
 /// step or ends it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Consequence {
     /// The instance becomes this.
     InstanceState(InstanceId, InstanceState),

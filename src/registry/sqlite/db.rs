@@ -1,0 +1,390 @@
+//! Connections, and what every statement needs: errors as the registry's, times and JSON as text,
+//! and one way to mutate, with its audit row and the memory of its operation.
+
+use super::migrate;
+use super::place::unusable;
+use crate::domain::SecretRef;
+use crate::domain::audit::Actor;
+use crate::registry::{Op, RegistryError, Result};
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, ffi};
+use serde_json::Value;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long SQLite waits for another process's write before it gives up.
+const BUSY: Duration = Duration::from_secs(5);
+/// How long a first start waits for the others that start at the same time.
+const FIRST_START: Duration = Duration::from_secs(60);
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Writes; migrates the schema.
+    Write,
+    /// Reads only.
+    Read,
+}
+
+/// Opens a connection to a file that is there.
+pub(super) fn connect(path: &Path, purpose: Use) -> Result<Connection> {
+    let flags = match purpose {
+        // A reader needs to write the shared memory file, so it is read-only by `query_only`.
+        Use::Write | Use::Read => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    };
+    let mut conn = Connection::open_with_flags(path, flags).map_err(|e| unusable(path, e.to_string()))?;
+    conn.busy_timeout(BUSY).map_err(store)?;
+    conn.set_prepared_statement_cache_capacity(128);
+    match purpose {
+        Use::Write => {
+            wal(&conn, path)?;
+            pragmas(&conn)?;
+            migrate::forward(&mut conn, path, Instant::now() + FIRST_START)?;
+        }
+        Use::Read => {
+            pragmas(&conn)?;
+            migrate::check(&conn, path)?;
+            conn.execute_batch("PRAGMA query_only = ON").map_err(store)?;
+        }
+    }
+    Ok(conn)
+}
+
+fn pragmas(conn: &Connection) -> Result<()> {
+    conn.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 67108864;",
+    )
+    .map_err(store)
+}
+
+/// Turns the write-ahead log on. SQLite doesn't wait here when others do the same, so this does.
+fn wal(conn: &Connection, path: &Path) -> Result<()> {
+    let end = Instant::now() + FIRST_START;
+    loop {
+        let answer: rusqlite::Result<String> = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
+        match answer {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(mode) => {
+                return Err(unusable(
+                    path,
+                    format!("SQLite can't keep a write-ahead log there (it says {mode:?}): put it on a local disk"),
+                ));
+            }
+            Err(e) if is_busy(&e) && Instant::now() < end => std::thread::sleep(Duration::from_millis(5)),
+            Err(e) => return Err(opening(path, e)),
+        }
+    }
+}
+
+/// An error while opening: a file that is no registry, a disk that can't be written.
+pub(super) fn opening(path: &Path, e: rusqlite::Error) -> RegistryError {
+    match e.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => {
+            unusable(path, "it is not a vigie registry: mend the path in the settings")
+        }
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => {
+            unusable(path, "the file is damaged: put yesterday's copy in its place")
+        }
+        Some(
+            rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::CannotOpen | rusqlite::ErrorCode::PermissionDenied,
+        ) => unusable(path, format!("it can't be written: {e}")),
+        _ => store(e),
+    }
+}
+
+pub(super) fn is_busy(e: &rusqlite::Error) -> bool {
+    matches!(
+        e.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+    )
+}
+
+/// A failure of the store itself.
+pub(super) fn store(e: rusqlite::Error) -> RegistryError {
+    let transient = is_busy(&e) || e.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted);
+    let what = match e.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => "the disk is full: free some space, nothing was changed".to_owned(),
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+            "another process keeps it busy".to_owned()
+        }
+        _ => e.to_string(),
+    };
+    RegistryError::Store { what, transient }
+}
+
+/// A stored value that this program can't read: the row was not written by it.
+pub(super) fn unreadable(what: &str, e: impl std::fmt::Display) -> RegistryError {
+    RegistryError::Store {
+        what: format!("{what} can't be read: {e}"),
+        transient: false,
+    }
+}
+
+/// The message of a violated constraint, such as `UNIQUE constraint failed: saas_server.code`.
+pub(super) fn violated(e: &rusqlite::Error) -> Option<&str> {
+    match e {
+        rusqlite::Error::SqliteFailure(
+            ffi::Error {
+                code: ffi::ErrorCode::ConstraintViolation,
+                ..
+            },
+            Some(message),
+        ) => Some(message),
+        _ => None,
+    }
+}
+
+/// A time as it is stored: UTC, nine decimals, so that text sorts as time does.
+pub(super) fn text_of(at: Timestamp) -> String {
+    format!("{at:.9}")
+}
+
+/// A stored time.
+pub(super) fn time_of(text: &str) -> Result<Timestamp> {
+    text.parse().map_err(|e| unreadable("a time", e))
+}
+
+/// A stored time, where there is one.
+pub(super) fn time_opt(text: Option<&str>) -> Result<Option<Timestamp>> {
+    text.map(time_of).transpose()
+}
+
+/// A value as JSON text.
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| unreadable("a value to be stored", e))
+}
+
+/// A value from JSON text.
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(what: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|e| unreadable(what, e))
+}
+
+/// A value whose stored form is one word, such as a state.
+pub(super) fn from_word<T: serde::de::DeserializeOwned>(what: &str, word: String) -> Result<T> {
+    serde_json::from_value(Value::String(word)).map_err(|e| unreadable(what, e))
+}
+
+/// JSON in which a secret is only what may be shown of its reference.
+pub(super) fn masked(mut value: Value) -> Value {
+    fn walk(value: &mut Value) {
+        match value {
+            Value::String(text) if text.starts_with("sealed:") => {
+                *text = SecretRef::parse(text).map_or_else(|_| "sealed".to_owned(), |r| r.shown());
+            }
+            Value::Array(items) => items.iter_mut().for_each(walk),
+            Value::Object(fields) => fields.values_mut().for_each(walk),
+            _ => {}
+        }
+    }
+    walk(&mut value);
+    value
+}
+
+/// The fields in which two records differ, before and after.
+pub(super) fn difference(before: &Value, after: &Value) -> (Value, Value) {
+    let (mut from, mut to) = (serde_json::Map::new(), serde_json::Map::new());
+    if let (Value::Object(before), Value::Object(after)) = (before, after) {
+        for (key, value) in after {
+            let old = before.get(key).unwrap_or(&Value::Null);
+            if old != value {
+                from.insert(key.clone(), old.clone());
+                to.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    (Value::Object(from), Value::Object(to))
+}
+
+/// An attempt to change something.
+pub(super) struct Attempt<'a> {
+    /// Who, when, and the id that a retry repeats.
+    pub(super) op: &'a Op,
+    /// `server.add`, ….
+    pub(super) action: &'static str,
+    /// What it is about, in words that a retry repeats: with the operation's id it is done once.
+    pub(super) subject: String,
+    /// For the audit row of a refusal: `server:7`, or `server` where there is none yet.
+    pub(super) object: String,
+    /// What it is called.
+    pub(super) label: String,
+}
+
+/// What was done, for its audit row and for a retry.
+pub(super) struct Done {
+    /// What a retry reads again.
+    pub(super) id: i64,
+    /// `server:7`.
+    pub(super) object: String,
+    /// What it is called.
+    pub(super) label: String,
+    /// The changed fields before.
+    pub(super) from: Option<Value>,
+    /// And after; both `None`: nothing changed, no audit row.
+    pub(super) to: Option<Value>,
+}
+
+/// Carries an attempt out in one transaction with its audit row; a retry of one that was applied
+/// gets what `again` reads; a refusal is written down in a transaction of its own.
+pub(super) fn mutate<T>(
+    conn: &mut Connection,
+    attempt: &Attempt<'_>,
+    apply: impl FnOnce(&Connection) -> Result<(T, Done)>,
+    again: impl FnOnce(&Connection, i64) -> Result<T>,
+) -> Result<T> {
+    let outcome = begin(conn).and_then(|tx| {
+        if let Some(id) = applied(&tx, attempt)? {
+            return again(&tx, id);
+        }
+        let (value, done) = apply(&tx)?;
+        tx.prepare_cached(
+            "INSERT INTO saas_operation (op_id, action, subject, outcome, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )
+        .and_then(|mut s| {
+            s.execute((
+                &attempt.op.id,
+                attempt.action,
+                &attempt.subject,
+                done.id,
+                text_of(attempt.op.at),
+            ))
+        })
+        .map_err(store)?;
+        if done.from.is_some() || done.to.is_some() {
+            audit(&tx, attempt.op, attempt.action, &done, None)?;
+        }
+        tx.commit().map_err(store)?;
+        Ok(value)
+    });
+    if let Err(why) = &outcome {
+        let refused = !matches!(
+            why,
+            RegistryError::Store { .. } | RegistryError::Unusable { .. } | RegistryError::NewerSchema { .. }
+        );
+        if refused {
+            refuse(conn, attempt, &why.to_string());
+        }
+    }
+    outcome
+}
+
+fn applied(tx: &Connection, attempt: &Attempt<'_>) -> Result<Option<i64>> {
+    tx.prepare_cached("SELECT outcome FROM saas_operation WHERE op_id = ?1 AND action = ?2 AND subject = ?3")
+        .and_then(|mut s| {
+            s.query_row((&attempt.op.id, attempt.action, &attempt.subject), |row| row.get(0))
+                .optional()
+        })
+        .map_err(store)
+}
+
+/// Writes a refusal down. Best effort: the refusal itself is the answer, whether or not this works.
+fn refuse(conn: &mut Connection, attempt: &Attempt<'_>, why: &str) {
+    let done = Done {
+        id: 0,
+        object: attempt.object.clone(),
+        label: attempt.label.clone(),
+        from: None,
+        to: None,
+    };
+    let written = begin(conn).and_then(|tx| {
+        audit(&tx, attempt.op, attempt.action, &done, Some(why))?;
+        tx.commit().map_err(store)
+    });
+    if let Err(e) = written {
+        tracing::warn!(action = attempt.action, "a refusal could not be audited: {e}");
+    }
+}
+
+/// Writes an audit row.
+pub(super) fn audit(tx: &Connection, op: &Op, action: &str, done: &Done, refused: Option<&str>) -> Result<()> {
+    let Actor { os_user, host, via } = &op.actor;
+    let side = |value: &Option<Value>| value.clone().map(|v| json(&masked(v))).transpose();
+    tx.prepare_cached(
+        "INSERT INTO saas_audit (at, op_id, os_user, host, via, action, object, label, from_values, to_values, refused)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )
+    .and_then(|mut s| {
+        s.execute(rusqlite::params![
+            text_of(op.at),
+            op.id,
+            os_user,
+            host,
+            via,
+            action,
+            done.object,
+            done.label,
+            side(&done.from).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?,
+            side(&done.to).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?,
+            refused
+        ])
+    })
+    .map(|_| ())
+    .map_err(store)
+}
+
+/// A write transaction from its first statement on, so that it never has to give up midway.
+pub(super) fn begin(conn: &mut Connection) -> Result<Transaction<'_>> {
+    conn.transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(store)
+}
+
+/// Refuses a row that changed since it was read, with what was done to it meanwhile.
+pub(super) fn same_version(
+    tx: &Connection,
+    what: &'static str,
+    object: &str,
+    key: &str,
+    found: i64,
+    expected: i64,
+) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    let rows = (found - expected).clamp(1, 5);
+    let mut statement = tx
+        .prepare_cached(
+            "SELECT action, os_user, from_values, to_values FROM saas_audit
+             WHERE object = ?1 AND refused IS NULL ORDER BY id DESC LIMIT ?2",
+        )
+        .map_err(store)?;
+    let said = statement
+        .query_map((object, rows), |row| {
+            let (action, user): (String, String) = (row.get(0)?, row.get(1)?);
+            let (from, to): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
+            Ok(format!("{action} by {user}{}", fields(from.as_deref(), to.as_deref())))
+        })
+        .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
+        .map_err(store)?;
+    let difference = if said.is_empty() {
+        format!("it has version {found}, version {expected} was read")
+    } else {
+        said.join("; ")
+    };
+    Err(RegistryError::Changed {
+        what,
+        key: key.to_owned(),
+        difference,
+    })
+}
+
+/// The changed fields of an audit row as an operator reads them: ` (max_instances 50 → 40)`.
+fn fields(from: Option<&str>, to: Option<&str>) -> String {
+    let read = |text: Option<&str>| {
+        text.and_then(|t| serde_json::from_str::<Value>(t).ok())
+            .unwrap_or(Value::Null)
+    };
+    let (from, to) = (read(from), read(to));
+    let Value::Object(to) = to else { return String::new() };
+    let parts: Vec<String> = to
+        .iter()
+        .map(|(key, value)| match from.get(key) {
+            Some(old) => format!("{key} {old} → {value}"),
+            None => format!("{key} {value}"),
+        })
+        .collect();
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", parts.join(", "))
+    }
+}

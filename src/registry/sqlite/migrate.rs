@@ -1,0 +1,97 @@
+//! The schema's versions, forward only, each in one transaction.
+
+use super::db::{begin, is_busy, opening, store};
+use super::place::unusable;
+use crate::registry::{RegistryError, Result};
+use rusqlite::Connection;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Every version's statements, from nothing on. Never edited once released: a new one is added.
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+
+/// `VIGI`, in the file's header: other programs' databases are refused.
+const APPLICATION: i64 = 0x5649_4749;
+
+/// The newest schema that this program knows.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+fn pragma(conn: &Connection, name: &str) -> rusqlite::Result<i64> {
+    conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
+}
+
+/// Refuses a file of another program, or of a newer vigie; the answer is its schema's version.
+fn version(conn: &Connection, path: &Path) -> Result<i64> {
+    // In this order: another process may migrate between these reads, and sets the last one with the first.
+    let tables: i64 = conn
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(|e| opening(path, e))?;
+    let found = pragma(conn, "user_version").map_err(|e| opening(path, e))?;
+    let application = pragma(conn, "application_id").map_err(|e| opening(path, e))?;
+    if found > known() && application == APPLICATION {
+        return Err(RegistryError::NewerSchema { found, known: known() });
+    }
+    if application != APPLICATION && (found != 0 || tables != 0) {
+        return Err(unusable(
+            path,
+            "it is another program's database: mend the path in the settings",
+        ));
+    }
+    Ok(found)
+}
+
+/// Brings the schema up to what this program knows. Safe when many do it at once: whoever comes
+/// first migrates, the others find it done.
+pub(super) fn forward(conn: &mut Connection, path: &Path, end: Instant) -> Result<()> {
+    loop {
+        let found = version(conn, path)?;
+        let Some(next) = usize::try_from(found).ok().and_then(|at| MIGRATIONS.get(at)) else {
+            return Ok(());
+        };
+        match step(conn, path, found, next) {
+            Err(RegistryError::Store { transient: true, .. }) if Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            other => other?,
+        }
+    }
+}
+
+fn step(conn: &mut Connection, path: &Path, found: i64, statements: &str) -> Result<()> {
+    let tx = begin(conn)?;
+    // Another process may have migrated while this one waited for the write lock.
+    if version(&tx, path)? != found {
+        return Ok(());
+    }
+    tx.execute_batch(statements).map_err(store)?;
+    tx.execute_batch(&format!(
+        "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {}",
+        found + 1
+    ))
+    .map_err(store)?;
+    tx.commit().map_err(store)
+}
+
+/// For a reader: the schema must be the one this program knows.
+pub(super) fn check(conn: &Connection, path: &Path) -> Result<()> {
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        match pragma(conn, "user_version") {
+            Err(e) if is_busy(&e) && Instant::now() < end => std::thread::sleep(Duration::from_millis(5)),
+            _ => break,
+        }
+    }
+    let found = version(conn, path)?;
+    if found < known() {
+        return Err(unusable(
+            path,
+            format!(
+                "its schema is {found}, older than this vigie's {}: start vigie once to bring it forward",
+                known()
+            ),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,545 @@
+//! Servers, and the checks of them.
+
+use super::db::{Attempt, Done, begin, difference, from_json, from_word, json, masked, mutate, same_version, store};
+use super::db::{text_of, time_of, time_opt, unreadable, violated};
+use crate::domain::audit::Actor;
+use crate::domain::check::CheckReport;
+use crate::domain::health::{HealthRules, HealthTrack, observe};
+use crate::domain::server::{Server, ServerEvent, ServerSpec, SshAccess, Transition, decide};
+use crate::domain::{Code, SafeText, ServerId};
+use crate::registry::{HealthCheck, Op, RegistryError, Result};
+use jiff::Timestamp;
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const COLUMNS: &str = "id, version, name, code, description, server_url, server_ip, port, ssh_host, ssh_user, ssh_port,
+    ssh_identity, db_host, db_port, db_user, db_password, db_tls, master_password, data_dir, max_instances, cpu_cores,
+    memory_gb, disk_gb, intent, observed, health_status, health_reason, health_hint, health_failures, last_check_date,
+    last_success_date, latency_ms, odoo_version, instance_count, created_at";
+
+/// The text of a column parsed as a name, address or reference.
+pub(super) fn parsed<T>(row: &Row<'_>, column: &str) -> Result<T>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    let text = row.get_ref(column).map_err(store)?;
+    let text = text.as_str().map_err(|e| unreadable(column, e))?;
+    text.parse().map_err(|e| unreadable(column, e))
+}
+
+/// As [`parsed`], where there is a value.
+pub(super) fn parsed_opt<T>(row: &Row<'_>, column: &str) -> Result<Option<T>>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    match row.get_ref(column).map_err(store)?.as_str_or_null() {
+        Ok(None) => Ok(None),
+        Ok(Some(text)) => text.parse().map(Some).map_err(|e| unreadable(column, e)),
+        Err(e) => Err(unreadable(column, e)),
+    }
+}
+
+/// A column as it is.
+pub(super) fn get<T: rusqlite::types::FromSql>(row: &Row<'_>, column: &str) -> Result<T> {
+    row.get(column).map_err(store)
+}
+
+fn read(row: &Row<'_>) -> Result<Server> {
+    let ssh = match parsed_opt(row, "ssh_host")? {
+        None => None,
+        Some(host) => Some(SshAccess {
+            host,
+            user: get(row, "ssh_user")?,
+            port: get(row, "ssh_port")?,
+            identity: get(row, "ssh_identity")?,
+        }),
+    };
+    let spec = ServerSpec {
+        name: SafeText::from(get::<String>(row, "name")?),
+        code: parsed(row, "code")?,
+        description: SafeText::from(get::<String>(row, "description")?),
+        server_url: parsed(row, "server_url")?,
+        server_ip: parsed_opt(row, "server_ip")?,
+        port: get(row, "port")?,
+        ssh,
+        db_host: parsed_opt(row, "db_host")?,
+        db_port: get(row, "db_port")?,
+        db_user: get(row, "db_user")?,
+        db_password: parsed_opt(row, "db_password")?,
+        db_tls: from_word("db_tls", get(row, "db_tls")?)?,
+        master_password: parsed_opt(row, "master_password")?,
+        data_dir: parsed_opt(row, "data_dir")?,
+        max_instances: get(row, "max_instances")?,
+        cpu_cores: get(row, "cpu_cores")?,
+        memory_gb: get(row, "memory_gb")?,
+        disk_gb: get(row, "disk_gb")?,
+    };
+    let track = HealthTrack {
+        observed: from_word("observed", get(row, "observed")?)?,
+        status: from_word("health_status", get(row, "health_status")?)?,
+        reason: SafeText::from(get::<String>(row, "health_reason")?),
+        hint: get(row, "health_hint")?,
+        failures: get(row, "health_failures")?,
+        last_check: time_opt(get::<Option<String>>(row, "last_check_date")?.as_deref())?,
+        last_success: time_opt(get::<Option<String>>(row, "last_success_date")?.as_deref())?,
+        latency_ms: get::<Option<i64>>(row, "latency_ms")?.map(i64::unsigned_abs),
+        version: get::<Option<String>>(row, "odoo_version")?.map(SafeText::from),
+    };
+    Ok(Server {
+        id: ServerId(get(row, "id")?),
+        version: get(row, "version")?,
+        spec,
+        intent: from_word("intent", get(row, "intent")?)?,
+        track,
+        instance_count: get(row, "instance_count")?,
+        created_at: time_of(&get::<String>(row, "created_at")?)?,
+    })
+}
+
+fn select(conn: &Connection, rest: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Server>> {
+    let mut statement = conn
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM saas_server {rest}"))
+        .map_err(store)?;
+    let mut rows = statement.query(params).map_err(store)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(store)? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+pub(super) fn all(conn: &Connection) -> Result<Vec<Server>> {
+    select(conn, "ORDER BY code", &[])
+}
+
+pub(super) fn by_id(conn: &Connection, id: ServerId) -> Result<Server> {
+    select(conn, "WHERE id = ?1", &[&id.0])?
+        .pop()
+        .ok_or_else(|| RegistryError::NotFound {
+            what: "server",
+            key: id.to_string(),
+        })
+}
+
+pub(super) fn by_code(conn: &Connection, code: &Code) -> Result<Server> {
+    select(conn, "WHERE code = ?1", &[&code.as_str()])?
+        .pop()
+        .ok_or_else(|| RegistryError::NotFound {
+            what: "server",
+            key: code.to_string(),
+        })
+}
+
+/// What the operator writes down, column by column.
+fn columns(spec: &ServerSpec) -> Result<Vec<(&'static str, Sql)>> {
+    spec.validate().map_err(|e| RegistryError::Rule(e.to_string()))?;
+    let text = |t: &str| Sql::Text(t.to_owned());
+    let maybe = |t: Option<&str>| t.map_or(Sql::Null, |t| Sql::Text(t.to_owned()));
+    let number = |n: Option<u32>| n.map_or(Sql::Null, |n| Sql::Integer(i64::from(n)));
+    let secret = |s: &Option<crate::domain::SecretRef>| s.clone().map_or(Sql::Null, |s| Sql::Text(String::from(s)));
+    let ssh = spec.ssh.as_ref();
+    let tls = serde_json::to_value(spec.db_tls).map_err(|e| unreadable("db_tls", e))?;
+    Ok(vec![
+        ("name", text(spec.name.as_str())),
+        ("code", text(spec.code.as_str())),
+        ("description", text(spec.description.as_str())),
+        ("server_url", text(spec.server_url.as_str())),
+        ("server_ip", maybe(spec.server_ip.as_ref().map(AsRef::as_ref))),
+        ("port", number(spec.port.map(u32::from))),
+        ("ssh_host", maybe(ssh.map(|s| s.host.as_str()))),
+        ("ssh_user", maybe(ssh.and_then(|s| s.user.as_deref()))),
+        ("ssh_port", number(ssh.and_then(|s| s.port).map(u32::from))),
+        ("ssh_identity", maybe(ssh.and_then(|s| s.identity.as_deref()))),
+        ("db_host", maybe(spec.db_host.as_ref().map(AsRef::as_ref))),
+        ("db_port", number(Some(u32::from(spec.db_port)))),
+        ("db_user", maybe(spec.db_user.as_deref())),
+        ("db_password", secret(&spec.db_password)),
+        ("db_tls", maybe(tls.as_str())),
+        ("master_password", secret(&spec.master_password)),
+        ("data_dir", maybe(spec.data_dir.as_ref().map(AsRef::as_ref))),
+        ("max_instances", number(Some(spec.max_instances))),
+        ("cpu_cores", number(spec.cpu_cores)),
+        ("memory_gb", number(spec.memory_gb)),
+        ("disk_gb", number(spec.disk_gb)),
+    ])
+}
+
+fn taken(spec: &ServerSpec, e: rusqlite::Error) -> RegistryError {
+    match violated(&e) {
+        Some(m) if m.ends_with("saas_server.code") => RegistryError::Taken {
+            what: "server code",
+            value: spec.code.to_string(),
+        },
+        Some(m) if m.ends_with("saas_server.server_url") => RegistryError::Taken {
+            what: "server URL",
+            value: spec.server_url.to_string(),
+        },
+        Some(m) => RegistryError::Rule(format!("the registry refuses it: {m}")),
+        None => store(e),
+    }
+}
+
+/// A spec as an audit row holds it.
+fn shown(spec: &ServerSpec) -> Value {
+    masked(serde_json::to_value(spec).unwrap_or(Value::Null))
+}
+
+pub(super) fn add(conn: &mut Connection, op: &Op, spec: &ServerSpec) -> Result<Server> {
+    let attempt = Attempt {
+        op,
+        action: "server.add",
+        subject: spec.code.to_string(),
+        object: "server".to_owned(),
+        label: spec.code.to_string(),
+    };
+    mutate(
+        conn,
+        &attempt,
+        |tx| {
+            let columns = columns(spec)?;
+            let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+            let marks: Vec<String> = (1..=columns.len()).map(|i| format!("?{i}")).collect();
+            let sql = format!(
+                "INSERT INTO saas_server ({}, created_at) VALUES ({}, ?{})",
+                names.join(", "),
+                marks.join(", "),
+                columns.len() + 1
+            );
+            let values = columns.into_iter().map(|(_, v)| v).chain([Sql::Text(text_of(op.at))]);
+            tx.prepare_cached(&sql)
+                .map_err(store)?
+                .execute(params_from_iter(values))
+                .map_err(|e| taken(spec, e))?;
+            let id = tx.last_insert_rowid();
+            let done = Done {
+                id,
+                object: format!("server:{id}"),
+                label: spec.code.to_string(),
+                from: None,
+                to: Some(shown(spec)),
+            };
+            Ok((by_id(tx, ServerId(id))?, done))
+        },
+        |tx, id| by_id(tx, ServerId(id)),
+    )
+}
+
+pub(super) fn edit(conn: &mut Connection, op: &Op, id: ServerId, version: i64, spec: &ServerSpec) -> Result<Server> {
+    let attempt = Attempt {
+        op,
+        action: "server.edit",
+        subject: id.to_string(),
+        object: format!("server:{id}"),
+        label: spec.code.to_string(),
+    };
+    mutate(
+        conn,
+        &attempt,
+        |tx| {
+            let before = by_id(tx, id)?;
+            same_version(
+                tx,
+                "server",
+                &format!("server:{id}"),
+                before.spec.code.as_str(),
+                before.version,
+                version,
+            )?;
+            let columns = columns(spec)?;
+            let sets: Vec<String> = columns
+                .iter()
+                .enumerate()
+                .map(|(i, (name, _))| format!("{name} = ?{}", i + 1))
+                .collect();
+            let sql = format!(
+                "UPDATE saas_server SET {}, version = version + 1 WHERE id = ?{}",
+                sets.join(", "),
+                columns.len() + 1
+            );
+            let (from, to) = changed(&before.spec, spec);
+            if before.spec != *spec {
+                let values = columns.into_iter().map(|(_, v)| v).chain([Sql::Integer(id.0)]);
+                tx.prepare_cached(&sql)
+                    .map_err(store)?
+                    .execute(params_from_iter(values))
+                    .map_err(|e| taken(spec, e))?;
+            }
+            let done = Done {
+                id: id.0,
+                object: format!("server:{id}"),
+                label: spec.code.to_string(),
+                from,
+                to,
+            };
+            Ok((by_id(tx, id)?, done))
+        },
+        |tx, _| by_id(tx, id),
+    )
+}
+
+/// The changed fields of a spec. A sealed secret that was sealed anew shows the same before and after,
+/// and is there all the same.
+fn changed(before: &ServerSpec, after: &ServerSpec) -> (Option<Value>, Option<Value>) {
+    if before == after {
+        return (None, None);
+    }
+    let value = |spec| serde_json::to_value(spec).unwrap_or(Value::Null);
+    let (from, to) = difference(&value(before), &value(after));
+    (Some(masked(from)), Some(masked(to)))
+}
+
+pub(super) fn transition(
+    conn: &mut Connection,
+    op: &Op,
+    id: ServerId,
+    version: i64,
+    event: &ServerEvent,
+) -> Result<Option<Server>> {
+    let action = match event {
+        ServerEvent::Activate { .. } => "server.activate",
+        ServerEvent::Deactivate => "server.deactivate",
+        ServerEvent::Maintain => "server.maintenance",
+        ServerEvent::Delete => "server.delete",
+    };
+    let label = by_id(conn, id).map_or_else(|_| id.to_string(), |s| s.spec.code.to_string());
+    let attempt = Attempt {
+        op,
+        action,
+        subject: id.to_string(),
+        object: format!("server:{id}"),
+        label: label.clone(),
+    };
+    mutate(
+        conn,
+        &attempt,
+        |tx| {
+            let before = by_id(tx, id)?;
+            same_version(
+                tx,
+                "server",
+                &format!("server:{id}"),
+                before.spec.code.as_str(),
+                before.version,
+                version,
+            )?;
+            let mut done = Done {
+                id: id.0,
+                object: format!("server:{id}"),
+                label,
+                from: None,
+                to: None,
+            };
+            match decide(before.intent, before.instance_count, event)? {
+                Transition::Unchanged => {}
+                Transition::To(intent) => {
+                    let word = serde_json::to_value(intent).map_err(|e| unreadable("intent", e))?;
+                    tx.prepare_cached("UPDATE saas_server SET intent = ?1, version = version + 1 WHERE id = ?2")
+                        .and_then(|mut s| s.execute((word.as_str(), id.0)))
+                        .map_err(store)?;
+                    done.from = Some(json!({"intent": before.intent}));
+                    done.to = Some(json!({"intent": intent}));
+                }
+                Transition::Remove => {
+                    remove(tx, &before)?;
+                    done.from = Some(shown(&before.spec));
+                    return Ok((None, done));
+                }
+            }
+            Ok((Some(by_id(tx, id)?), done))
+        },
+        |tx, _| match by_id(tx, id) {
+            Ok(server) => Ok(Some(server)),
+            Err(RegistryError::NotFound { .. }) => Ok(None),
+            Err(e) => Err(e),
+        },
+    )
+}
+
+/// Removes a server that hosts nothing: its failed instances' rows, of which nothing is left, go with
+/// it; templates and unfinished jobs keep it.
+fn remove(tx: &Connection, server: &Server) -> Result<()> {
+    let id = server.id.0;
+    let job: Option<i64> = tx
+        .prepare_cached(
+            "SELECT id FROM saas_job WHERE server_id = ?1 AND state IN ('queued', 'running', 'undoing') LIMIT 1",
+        )
+        .and_then(|mut s| s.query_row([id], |row| row.get(0)).optional())
+        .map_err(store)?;
+    if let Some(job) = job {
+        return Err(RegistryError::Reserved {
+            what: format!("server {}", server.spec.code),
+            job: crate::domain::JobId(job),
+        });
+    }
+    let templates: i64 = tx
+        .query_row("SELECT count(*) FROM saas_template WHERE server_id = ?1", [id], |row| {
+            row.get(0)
+        })
+        .map_err(store)?;
+    if templates > 0 {
+        return Err(RegistryError::Rule(format!(
+            "Cannot delete server while it has templates ({templates}): remove them first"
+        )));
+    }
+    tx.execute(
+        "DELETE FROM saas_instance WHERE server_id = ?1 AND state = 'failed'",
+        [id],
+    )
+    .and_then(|_| tx.execute("DELETE FROM saas_server WHERE id = ?1", [id]))
+    .map(|_| ())
+    .map_err(store)
+}
+
+pub(super) fn record_check(
+    conn: &mut Connection,
+    id: ServerId,
+    report: &CheckReport,
+    rules: &HealthRules,
+) -> Result<Server> {
+    let tx = begin(conn)?;
+    let before = by_id(&tx, id)?;
+    let track = observe(
+        &before.track,
+        report,
+        before.instance_count,
+        before.spec.max_instances,
+        rules,
+    );
+    let observed = serde_json::to_value(track.observed).map_err(|e| unreadable("observed", e))?;
+    tx.prepare_cached(
+        "UPDATE saas_server SET observed = ?2, health_status = ?3, health_reason = ?4, health_hint = ?5,
+             health_failures = ?6, last_check_date = ?7, last_success_date = ?8, latency_ms = ?9, odoo_version = ?10
+         WHERE id = ?1",
+    )
+    .and_then(|mut s| {
+        s.execute(rusqlite::params![
+            id.0,
+            observed.as_str(),
+            track.status.word(),
+            track.reason.as_str(),
+            track.hint,
+            track.failures,
+            track.last_check.map(text_of),
+            track.last_success.map(text_of),
+            track.latency_ms.map(u64::cast_signed),
+            track.version.as_ref().map(SafeText::as_str),
+        ])
+    })
+    .map_err(store)?;
+    let text = json(report)?;
+    tx.prepare_cached(
+        "INSERT INTO saas_health_check (server_id, check_date, status, reason, latency_ms, answered, report)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )
+    .and_then(|mut s| {
+        s.execute(rusqlite::params![
+            id.0,
+            text_of(report.at),
+            track.status.word(),
+            track.reason.as_str(),
+            report.latency_ms.cast_signed(),
+            report.failure.is_none(),
+            text
+        ])
+    })
+    .map_err(store)?;
+    let after = by_id(&tx, id)?;
+    tx.commit().map_err(store)?;
+    Ok(after)
+}
+
+pub(super) fn history(
+    conn: &Connection,
+    id: ServerId,
+    since: Option<Timestamp>,
+    limit: usize,
+) -> Result<Vec<HealthCheck>> {
+    let mut statement = conn
+        .prepare_cached(
+            "SELECT report, status, reason FROM saas_health_check WHERE server_id = ?1 AND check_date >= ?2
+             ORDER BY check_date DESC, id DESC LIMIT ?3",
+        )
+        .map_err(store)?;
+    let since = since.map(text_of).unwrap_or_default();
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query((id.0, since, limit)).map_err(store)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(store)? {
+        found.push(HealthCheck {
+            report: from_json("a check's report", &get::<String>(row, "report")?)?,
+            status: from_word("a check's status", get(row, "status")?)?,
+            reason: SafeText::from(get::<String>(row, "reason")?),
+        });
+    }
+    Ok(found)
+}
+
+/// The servers whose check is due, longest waiting first.
+fn due(conn: &Connection, now: Timestamp, interval: Duration, limit: usize) -> Result<Vec<ServerId>> {
+    let mut statement = conn
+        .prepare_cached(
+            "SELECT id, max(coalesce(last_check_date, ''), coalesce(check_claimed_at, '')) AS last FROM saas_server
+             WHERE intent IN ('active', 'maintenance') ORDER BY last, id",
+        )
+        .map_err(store)?;
+    let mut rows = statement.query([]).map_err(store)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(store)? {
+        let id = ServerId(get(row, "id")?);
+        let last: String = get(row, "last")?;
+        let is_due = last.is_empty() || {
+            let waited = now.duration_since(time_of(&last)?);
+            // A last check from the future is a clock set back: not waited for.
+            waited.is_negative() || waited.unsigned_abs() >= interval + spread(id, interval)
+        };
+        if is_due {
+            found.push(id);
+            if found.len() == limit {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// How much later than the interval a server's check falls due, up to a tenth of it: by its id, so that
+/// checks made together drift apart.
+fn spread(id: ServerId, interval: Duration) -> Duration {
+    let hash = id.0.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let share = u32::try_from(hash % 1_000).unwrap_or(0);
+    interval * share / 10_000
+}
+
+pub(super) fn claim_due(
+    conn: &mut Connection,
+    now: Timestamp,
+    interval: Duration,
+    limit: usize,
+) -> Result<Vec<ServerId>> {
+    // Looked at without the write lock first: most of the time nothing is due.
+    if due(conn, now, interval, limit)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tx = begin(conn)?;
+    let found = due(&tx, now, interval, limit)?;
+    for id in &found {
+        tx.prepare_cached("UPDATE saas_server SET check_claimed_at = ?1 WHERE id = ?2")
+            .and_then(|mut s| s.execute((text_of(now), id.0)))
+            .map_err(store)?;
+    }
+    tx.commit().map_err(store)?;
+    Ok(found)
+}
+
+/// The worker as the one who acts, for what jobs do by themselves.
+pub(super) fn by_worker(worker: &str, asked_by: &str) -> Actor {
+    Actor {
+        os_user: asked_by.to_owned(),
+        host: crate::registry::identity::ProcessId::parse(worker).map_or_else(|| worker.to_owned(), |w| w.host),
+        via: "worker".to_owned(),
+    }
+}
