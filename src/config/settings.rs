@@ -323,6 +323,7 @@ impl Settings {
     pub fn health_rules(&self) -> HealthRules {
         HealthRules {
             failures_before_offline: self.checks.failures_before_offline.get(),
+            attempts_per_check: HealthRules::default().attempts_per_check,
             slow_ms: self.checks.slow.as_ms(),
             alert_used_percent: self.fleet.alert_used_percent.get(),
         }

@@ -208,6 +208,16 @@ impl Failure {
         }
     }
 
+    /// Whether a lost packet or a worker that restarts can cause it, so that a check tries again at once
+    /// before it counts.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::NameUnresolved { .. } | Self::Refused { .. } | Self::NoAnswer { .. } | Self::Broken { .. } => true,
+            Self::Http { status } => *status >= 500 || *status == 429,
+            Self::Tls { .. } | Self::NotOdoo { .. } | Self::OdooError { .. } => false,
+        }
+    }
+
     /// What to do next.
     pub fn hint(&self) -> &'static str {
         match self {

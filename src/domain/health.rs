@@ -76,16 +76,29 @@ impl Default for HealthTrack {
 pub struct HealthRules {
     /// Failed checks in a row before a server is offline; at least 1.
     pub failures_before_offline: u32,
+    /// Attempts that one check makes, a short while apart, before it counts as failed; at least 1. Only
+    /// failures that pass by themselves are tried again ([`super::check::Failure::may_pass`]).
+    ///
+    /// Why: where one attempt in a hundred is lost, two failed checks in a row happen by chance once in
+    /// 10⁴ checks; a thousand servers checked every 30 s would show ten thousand outages a month that
+    /// never were. With three attempts a check it is once in 10¹².
+    #[serde(default = "attempts_per_check")]
+    pub attempts_per_check: u32,
     /// Latency over which an answer is slow, milliseconds.
     pub slow_ms: u64,
     /// Share of places taken from which a server is a warning, percent.
     pub alert_used_percent: u32,
 }
 
+fn attempts_per_check() -> u32 {
+    3
+}
+
 impl Default for HealthRules {
     fn default() -> Self {
         Self {
             failures_before_offline: 2,
+            attempts_per_check: attempts_per_check(),
             slow_ms: 2_000,
             alert_used_percent: 90,
         }

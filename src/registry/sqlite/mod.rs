@@ -3,6 +3,7 @@
 //! the schema itself (`schema_1.sql`), so that an operator's own SQL reads and keeps the same truth.
 
 mod catalog;
+mod checks;
 mod db;
 mod effects;
 mod follow;
@@ -156,13 +157,13 @@ impl Registry for Sqlite {
     }
     async fn record_check(&self, id: ServerId, report: &CheckReport, rules: &HealthRules) -> Result<Server> {
         let (report, rules) = (report.clone(), rules.clone());
-        self.write(move |c| servers::record_check(c, id, &report, &rules)).await
+        self.write(move |c| checks::record_check(c, id, &report, &rules)).await
     }
     async fn health_history(&self, id: ServerId, since: Option<Timestamp>, limit: usize) -> Result<Vec<HealthCheck>> {
-        self.read(move |c| servers::history(c, id, since, limit)).await
+        self.read(move |c| checks::history(c, id, since, limit)).await
     }
     async fn claim_due_checks(&self, now: Timestamp, interval: Duration, limit: usize) -> Result<Vec<ServerId>> {
-        self.write(move |c| servers::claim_due(c, now, interval, limit)).await
+        self.write(move |c| checks::claim_due(c, now, interval, limit)).await
     }
 
     async fn templates(&self) -> Result<Vec<Template>> {
