@@ -7,6 +7,7 @@
 //! | [`domain`] | pure rules: names, life cycles, capacity, health, plans of steps and their saga | nothing |
 //! | [`config`] | settings: file, environment, arguments | domain |
 //! | [`registry`] | the store, behind one trait | domain |
+//! | [`remote`] | one adapter an outside system: Odoo, PostgreSQL, shells and files, checks, secrets | domain |
 //! | [`jobs`] | durable work: engine, worker process, log, kinds | domain, registry, remote |
 //! | [`ops`] | what a dashboard key or a verb of the command line does, once, for both | domain, config, registry, remote, jobs |
 //! | [`tui`] | the dashboard; only `tui::task` knows ops | domain |
@@ -18,5 +19,6 @@ pub mod domain;
 pub mod jobs;
 pub mod ops;
 pub mod registry;
+pub mod remote;
 pub mod sandbox;
 pub mod tui;
