@@ -12,10 +12,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long anything may take. Generous: the machine may be busy with other tests.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The binary under test.
-pub const VIGIE: &str = env!("CARGO_BIN_EXE_vigie");
+pub(crate) const VIGIE: &str = env!("CARGO_BIN_EXE_vigie");
 
 /// What the terminal has received.
 struct Seen {
@@ -27,7 +27,7 @@ struct Seen {
 struct Shared(Arc<(Mutex<Seen>, Condvar)>);
 
 /// A terminal with a program on it.
-pub struct Session {
+pub(crate) struct Session {
     master: Option<Box<dyn MasterPty + Send>>,
     writer: Option<Box<dyn Write + Send>>,
     child: Box<dyn Child + Send + Sync>,
@@ -38,11 +38,11 @@ pub struct Session {
     termios_before: String,
     status: Option<ExitStatus>,
     /// Everything that the program may write to.
-    pub home: Arc<tempfile::TempDir>,
+    pub(crate) home: Arc<tempfile::TempDir>,
 }
 
 /// How to start one.
-pub struct Start {
+pub(crate) struct Start {
     program: PathBuf,
     args: Vec<String>,
     env: Vec<(String, String)>,
@@ -52,12 +52,12 @@ pub struct Start {
 
 impl Start {
     /// The dashboard, at 80×24, with a home of its own.
-    pub fn vigie() -> Self {
+    pub(crate) fn vigie() -> Self {
         Self::program(VIGIE)
     }
 
     /// Another program.
-    pub fn program(program: impl AsRef<Path>) -> Self {
+    pub(crate) fn program(program: impl AsRef<Path>) -> Self {
         Self {
             program: program.as_ref().to_owned(),
             args: Vec::new(),
@@ -68,31 +68,31 @@ impl Start {
     }
 
     /// With this argument.
-    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+    pub(crate) fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());
         self
     }
 
     /// With this variable.
-    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.into(), value.into()));
         self
     }
 
     /// At this size, columns and rows.
-    pub fn size(mut self, columns: u16, rows: u16) -> Self {
+    pub(crate) fn size(mut self, columns: u16, rows: u16) -> Self {
         self.size = (columns, rows);
         self
     }
 
     /// In the home of another session.
-    pub fn home(mut self, home: &Arc<tempfile::TempDir>) -> Self {
+    pub(crate) fn home(mut self, home: &Arc<tempfile::TempDir>) -> Self {
         self.home = Arc::clone(home);
         self
     }
 
     /// Starts it.
-    pub fn start(self) -> Session {
+    pub(crate) fn start(self) -> Session {
         let (columns, rows) = self.size;
         let size = PtySize {
             rows,
@@ -179,29 +179,29 @@ fn termios(tty: &OwnedFd) -> String {
 
 impl Session {
     /// The guard's process: the one that was started.
-    pub fn guard(&self) -> Pid {
+    pub(crate) fn guard(&self) -> Pid {
         Pid::from_raw(self.child.process_id().expect("a process") as i32).expect("a process id")
     }
 
     /// The dashboard's process: the guard's child.
-    pub fn dashboard(&self) -> Pid {
+    pub(crate) fn dashboard(&self) -> Pid {
         self.until("the dashboard's process", || children(self.guard()).first().copied())
     }
 
     /// Types.
-    pub fn type_in(&mut self, keys: &str) {
+    pub(crate) fn type_in(&mut self, keys: &str) {
         let writer = self.writer.as_mut().expect("a terminal");
         writer.write_all(keys.as_bytes()).expect("typing");
         writer.flush().expect("typing");
     }
 
     /// Sends a signal.
-    pub fn signal(&self, to: Pid, signal: Signal) {
+    pub(crate) fn signal(&self, to: Pid, signal: Signal) {
         rustix::process::kill_process(to, signal).expect("a signal");
     }
 
     /// Changes the size.
-    pub fn resize(&self, columns: u16, rows: u16) {
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
         self.seen
             .0
             .0
@@ -228,7 +228,7 @@ impl Session {
     }
 
     /// Waits until `found` gives something.
-    pub fn until<T>(&self, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    pub(crate) fn until<T>(&self, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
         let deadline = Instant::now() + DEADLINE;
         loop {
             if let Some(it) = found() {
@@ -246,7 +246,7 @@ impl Session {
     }
 
     /// Waits until the screen is so.
-    pub fn until_screen(&self, what: &str, is_so: impl Fn(&vt100::Screen) -> bool) {
+    pub(crate) fn until_screen(&self, what: &str, is_so: impl Fn(&vt100::Screen) -> bool) {
         let deadline = Instant::now() + DEADLINE;
         let mut inner = self.seen.0.0.lock().unwrap();
         while !is_so(inner.vt.screen()) {
@@ -261,17 +261,17 @@ impl Session {
     }
 
     /// Waits until the screen shows this.
-    pub fn until_text(&self, text: &str) {
+    pub(crate) fn until_text(&self, text: &str) {
         self.until_screen(&format!("{text:?}"), |screen| screen.contents().contains(text));
     }
 
     /// Waits until so many bytes in all have come and the last frame is complete.
-    pub fn until_frame(&self) {
+    pub(crate) fn until_frame(&self) {
         self.until_raw("a frame", |raw| find_last(raw, b"\x1b[?2026l").is_some());
     }
 
     /// Waits until the bytes so far are so.
-    pub fn until_raw(&self, what: &str, is_so: impl Fn(&[u8]) -> bool) {
+    pub(crate) fn until_raw(&self, what: &str, is_so: impl Fn(&[u8]) -> bool) {
         let deadline = Instant::now() + DEADLINE;
         let mut inner = self.seen.0.0.lock().unwrap();
         while !is_so(&inner.raw) {
@@ -286,17 +286,17 @@ impl Session {
     }
 
     /// All bytes that came.
-    pub fn raw(&self) -> Vec<u8> {
+    pub(crate) fn raw(&self) -> Vec<u8> {
         self.seen.0.0.lock().unwrap().raw.clone()
     }
 
     /// The screen as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.seen.0.0.lock().unwrap().vt.screen().contents()
     }
 
     /// Waits for the program's end; its status.
-    pub fn until_ended(&mut self) -> u32 {
+    pub(crate) fn until_ended(&mut self) -> u32 {
         if let Some(status) = &self.status {
             return status.exit_code();
         }
@@ -317,7 +317,7 @@ impl Session {
     }
 
     /// Waits until the terminal is as it was before, and says what is not.
-    pub fn until_restored(&self, what: &str) {
+    pub(crate) fn until_restored(&self, what: &str) {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let wrong = self.wrong();
@@ -363,7 +363,7 @@ impl Session {
     }
 
     /// Takes the terminal away, as a lost connection does.
-    pub fn hang_up(&mut self) {
+    pub(crate) fn hang_up(&mut self) {
         self.stop.store(true, Ordering::Release);
         // Something to read, so that the reader notices and lets go of its end.
         self.resize_quietly(61, 17);
@@ -386,7 +386,7 @@ impl Drop for Session {
 }
 
 /// The processes whose parent this is.
-pub fn children(of: Pid) -> Vec<Pid> {
+pub(crate) fn children(of: Pid) -> Vec<Pid> {
     let path = format!("/proc/{0}/task/{0}/children", of.as_raw_nonzero());
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.split_whitespace()
@@ -395,7 +395,7 @@ pub fn children(of: Pid) -> Vec<Pid> {
 }
 
 /// Whether a process runs (and is not merely unburied).
-pub fn is_alive(pid: Pid) -> bool {
+pub(crate) fn is_alive(pid: Pid) -> bool {
     std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()))
         .is_ok_and(|stat| !stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')))
 }

@@ -100,11 +100,11 @@ impl Mailbox {
     pub fn try_next(&mut self) -> Option<Message> {
         let mut lanes = self.0.lanes();
         let others_wait = !lanes.progress.is_empty() || !lanes.log.is_empty();
-        if !others_wait || lanes.in_a_row < EVENTS_IN_A_ROW {
-            if let Some(message) = lanes.events.pop_front() {
-                lanes.in_a_row += 1;
-                return Some(message);
-            }
+        if (!others_wait || lanes.in_a_row < EVENTS_IN_A_ROW)
+            && let Some(message) = lanes.events.pop_front()
+        {
+            lanes.in_a_row += 1;
+            return Some(message);
         }
         lanes.in_a_row = 0;
         if let Some((_, answer)) = lanes.progress.pop_first() {

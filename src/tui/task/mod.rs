@@ -1,8 +1,12 @@
 //! The task executor: the only door out of the dashboard. It takes effects without waiting, and
 //! answers through the [`Mailbox`].
 
+mod act;
+mod door;
 mod executor;
 mod mailbox;
+mod watch;
 
+pub use door::OpsDoor;
 pub use executor::{Door, Executor, Reply};
 pub use mailbox::{Mailbox, Post, mailbox};

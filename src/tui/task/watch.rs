@@ -1,0 +1,281 @@
+//! Following the registry: what changes is read and sent on, the followed job's log as it grows.
+
+use super::door::{READ, bounded, failed, fleet};
+use super::executor::Reply;
+use super::mailbox::Post;
+use crate::domain::{InstanceId, JobId, Problem, ServerId, TemplateId};
+use crate::ops::Ops;
+use crate::registry::{Change, RegistryError};
+use crate::tui::model::{Answer, Delta, InstanceRow, Message, Notice};
+use crate::tui::term::catching;
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::{Mutex, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Rows of one kind that are read one by one; more of them are cheaper read together.
+const ONE_BY_ONE: usize = 64;
+/// Lines of a log that are sent when it is opened, and when it runs ahead of the screen.
+const TAIL: i64 = 2_000;
+/// Lines read at once.
+const PAGE: usize = 500;
+/// Waits between attempts to follow a registry that was lost.
+const AGAIN: [Duration; 4] = [
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+];
+
+/// What follows the registry for as long as it is held.
+pub(super) struct Watch {
+    ops: Ops,
+    post: Post,
+    /// Held from reading until what was read is sent, so that nothing older overtakes it.
+    reading: Mutex<()>,
+    /// Whether changes are being followed: what is read before that could miss some.
+    following: watch::Sender<bool>,
+    followed: AtomicI64,
+    log_grew: watch::Sender<()>,
+    _stop: DropGuard,
+}
+
+impl Watch {
+    pub(super) fn start(ops: Ops, post: Post) -> Arc<Self> {
+        let stop = CancellationToken::new();
+        let this = Arc::new(Self {
+            ops,
+            post,
+            reading: Mutex::default(),
+            following: watch::channel(false).0,
+            followed: AtomicI64::new(0),
+            log_grew: watch::channel(()).0,
+            _stop: stop.clone().drop_guard(),
+        });
+        let (weak, lost) = (Arc::downgrade(&this), this.post.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                ended = catching(follow_changes(weak)) => if let Err(panicked) = ended {
+                    tracing::error!("following the registry: panic: {panicked}");
+                    let problem = Problem::new("internal_error", format!("following the registry: {panicked}"))
+                        .hint("this is a bug in vigie: start it again, running jobs are not affected");
+                    lost.send(Message::Notice(Notice::RegistryLost(problem)));
+                }
+            }
+        });
+        let worker = Arc::downgrade(&this);
+        tokio::spawn(async move {
+            if let Some(this) = worker.upgrade() {
+                this.ensure_worker().await;
+            }
+        });
+        this
+    }
+
+    /// Starts a worker where none is alive and the settings want one.
+    pub(super) async fn ensure_worker(&self) {
+        if let Err(problem) = bounded(READ, "starting a worker", self.ops.ensure_worker()).await {
+            self.post.send(Message::Notice(Notice::NoWorker(problem)));
+        }
+    }
+
+    /// Reads everything and sends it.
+    pub(super) async fn send_fleet(&self, reply: &Reply) -> Result<(), Problem> {
+        let mut following = self.following.subscribe();
+        // A registry that can't be followed may still be read.
+        let _ = tokio::time::timeout(Duration::from_secs(1), following.wait_for(|is| *is)).await;
+        let _reading = self.reading.lock().await;
+        let read = bounded(READ, "the registry", self.ops.fleet()).await?;
+        reply.answer(Answer::Fleet(Box::new(fleet(read))));
+        Ok(())
+    }
+
+    async fn back(&self) -> Result<(), Problem> {
+        self.everything().await?;
+        self.post.send(Message::Notice(Notice::RegistryBack));
+        self.log_grew.send_replace(());
+        Ok(())
+    }
+
+    async fn everything(&self) -> Result<(), Problem> {
+        let _reading = self.reading.lock().await;
+        let read = bounded(READ, "the registry", self.ops.fleet()).await?;
+        self.post.answer(Answer::Fleet(Box::new(fleet(read))));
+        Ok(())
+    }
+
+    async fn changed(&self, batch: Vec<Change>) -> Result<(), Problem> {
+        let changes: BTreeSet<Change> = batch.into_iter().collect();
+        let followed = JobId(self.followed.load(Ordering::Acquire));
+        // First: a line of the log is awaited, and needs nothing that is read here.
+        if changes.contains(&Change::JobLog(followed)) || changes.contains(&Change::Everything) {
+            self.log_grew.send_replace(());
+        }
+        let rows = changes.iter().filter(|c| !matches!(c, Change::JobLog(_))).count();
+        if rows == 0 {
+            return Ok(());
+        }
+        if changes.contains(&Change::Everything) || rows > 4 * ONE_BY_ONE {
+            return self.everything().await;
+        }
+        let _reading = self.reading.lock().await;
+        let delta = bounded(READ, "the registry", self.read(&changes)).await?;
+        self.post.answer(Answer::Delta(Box::new(delta)));
+        Ok(())
+    }
+
+    async fn read(&self, changes: &BTreeSet<Change>) -> Result<Delta, Problem> {
+        let registry = self.ops.registry();
+        let mut delta = Delta {
+            read_at: Some(Timestamp::now()),
+            ..Delta::default()
+        };
+        let mut servers: BTreeSet<ServerId> = BTreeSet::new();
+        let mut all_servers = false;
+        for change in changes {
+            match *change {
+                Change::Server(id) => {
+                    servers.insert(id);
+                }
+                Change::Template(id) => match found(registry.template(id).await)? {
+                    Some(template) => delta.templates.push(template),
+                    None => delta.gone_templates.push(TemplateId(id.0)),
+                },
+                Change::Instance(id) => match found(registry.instance(id).await)? {
+                    Some(instance) => {
+                        // Its server counts it.
+                        servers.insert(instance.spec.server_id);
+                        delta.instances.push(InstanceRow::from(&instance));
+                    }
+                    None => {
+                        all_servers = true;
+                        delta.gone_instances.push(InstanceId(id.0));
+                    }
+                },
+                Change::Catalog => {
+                    let plans = registry.plans().await.map_err(|e| e.problem())?;
+                    let customers = registry.customers().await.map_err(|e| e.problem())?;
+                    delta.catalog = Some((plans, customers));
+                }
+                Change::Job(id) => delta.jobs.extend(found(registry.job(id).await)?),
+                Change::Worker => {
+                    let workers = registry.workers().await.map_err(|e| e.problem())?;
+                    delta.workers = Some(workers.iter().filter(|worker| worker.alive).count());
+                }
+                Change::JobLog(_) | Change::Everything => {}
+            }
+        }
+        if all_servers || servers.len() > ONE_BY_ONE {
+            let all = registry.servers().await.map_err(|e| e.problem())?;
+            let there = |id: &ServerId| all.iter().any(|server| server.id == *id);
+            delta.gone_servers = servers.iter().copied().filter(|id| !there(id)).collect();
+            delta.servers = all;
+        } else {
+            for id in servers {
+                match found(registry.server(id).await)? {
+                    Some(server) => delta.servers.push(server),
+                    None => delta.gone_servers.push(id),
+                }
+            }
+        }
+        Ok(delta)
+    }
+
+    /// Sends a job's last lines, then new ones as they come, until it is stopped.
+    pub(super) async fn follow(&self, job: JobId, reply: &Reply) {
+        let mut grew = self.log_grew.subscribe();
+        self.followed.store(job.0, Ordering::Release);
+        let mut after = None;
+        loop {
+            grew.borrow_and_update();
+            if let Err(problem) = self.send_lines(job, &mut after, reply).await {
+                failed(reply, &format!("the log of job {job}"), problem);
+                // Its change may have been the one that was lost.
+                tokio::time::sleep(AGAIN[3]).await;
+                continue;
+            }
+            if grew.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Sends what is there beyond `after`. What the screen can't keep up with is left to the log,
+    /// where it can be read: the numbers tell how much that is.
+    async fn send_lines(&self, job: JobId, after: &mut Option<i64>, reply: &Reply) -> Result<(), Problem> {
+        loop {
+            let from = match *after {
+                Some(after) => after,
+                None => (bounded(READ, "the log", self.ops.job_log_end(job)).await? - TAIL).max(0),
+            };
+            let lines = bounded(READ, "the log", self.ops.job_log(job, from, PAGE)).await?;
+            let full = lines.len() == PAGE;
+            let last = lines.last().map_or(from, |line| line.seq);
+            let end = if full {
+                bounded(READ, "the log", self.ops.job_log_end(job)).await?
+            } else {
+                last
+            };
+            let first = after.is_none();
+            *after = Some(if end - last > TAIL { end - TAIL } else { last });
+            if !lines.is_empty() || first {
+                reply.log_lines(Answer::LogLines { job, lines, end }).await;
+            }
+            if !full {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Follows the registry's changes, and again after losing them, until `watch` is dropped: it is held
+/// only while something is done.
+async fn follow_changes(watch: Weak<Watch>) {
+    let (mut tries, mut is_lost) = (0, false);
+    while let Some(problem) = follow_once(&watch, is_lost, &mut tries).await {
+        let Some(this) = watch.upgrade() else { return };
+        this.following.send_replace(false);
+        if !is_lost || tries == 0 {
+            this.post.send(Message::Notice(Notice::RegistryLost(problem)));
+        }
+        drop(this);
+        is_lost = true;
+        tokio::time::sleep(AGAIN.get(tries).copied().unwrap_or(AGAIN[3])).await;
+        tries += 1;
+    }
+}
+
+/// Follows until the registry is lost (why), or nobody wants to know any more (`None`).
+async fn follow_once(watch: &Weak<Watch>, was_lost: bool, tries: &mut usize) -> Option<Problem> {
+    let ops = watch.upgrade()?.ops.clone();
+    let mut changes = match bounded(READ, "the registry", ops.changes()).await {
+        Ok(changes) => changes,
+        Err(problem) => return Some(problem),
+    };
+    let this = watch.upgrade()?;
+    this.following.send_replace(true);
+    if was_lost && let Err(problem) = this.back().await {
+        return Some(problem);
+    }
+    drop(this);
+    *tries = 0;
+    while let Some(batch) = changes.recv().await {
+        if let Err(problem) = watch.upgrade()?.changed(batch).await {
+            return Some(problem);
+        }
+    }
+    Some(Problem::new("registry_lost", "the registry's changes ended"))
+}
+
+/// A row, or nothing where it is gone.
+fn found<T>(read: Result<T, RegistryError>) -> Result<Option<T>, Problem> {
+    match read {
+        Ok(row) => Ok(Some(row)),
+        Err(RegistryError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.problem()),
+    }
+}
