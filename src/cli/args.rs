@@ -66,6 +66,9 @@ pub(super) enum Verb {
         /// End when there was nothing to do for so many seconds
         #[arg(long, value_name = "SECONDS")]
         idle_exit: Option<u64>,
+        /// Leave the terminal and the session it was started in
+        #[arg(long, hide = true)]
+        detached: bool,
     },
     /// Look at everything that can be wrong here, and say what to do
     Doctor,

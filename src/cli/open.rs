@@ -4,6 +4,7 @@ use super::args::Global;
 use crate::config::{self, Arguments, LoadError, Loaded, LogLevel};
 use crate::domain::Problem;
 use crate::domain::audit::Actor;
+use crate::jobs::Tools;
 use crate::ops::Ops;
 use crate::registry::Registry;
 use std::path::Path;
@@ -91,6 +92,17 @@ pub(super) async fn registry(path: &Path) -> Result<Arc<dyn Registry>, Problem> 
     Err(Problem::new("not_built", "this part is being built"))
 }
 
+/// The doors to the outside.
+///
+/// # Errors
+/// When they can't be had.
+pub(super) fn tools(loaded: &Loaded) -> Result<Tools, Problem> {
+    Ok(Tools {
+        thresholds: loaded.settings.thresholds(),
+        ..Tools::default()
+    })
+}
+
 /// Operations through `via`.
 ///
 /// # Errors
@@ -98,5 +110,6 @@ pub(super) async fn registry(path: &Path) -> Result<Arc<dyn Registry>, Problem> 
 pub(super) async fn ops(loaded: Arc<Loaded>, via: &str) -> Result<Ops, Problem> {
     config::private_dir(&loaded.places.data_dir).map_err(|error| Problem::new("data_dir", error.to_string()))?;
     let registry = registry(&loaded.places.registry).await?;
-    Ok(Ops::new(registry, loaded, actor(via)))
+    let tools = Arc::new(tools(&loaded)?);
+    Ok(Ops::new(registry, tools, loaded, actor(via)))
 }

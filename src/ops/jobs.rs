@@ -1,22 +1,15 @@
 //! Jobs: planning, queueing, following, stopping, running again.
 
 use super::{Answer, Ops, shown};
-use crate::domain::job::{Job, JobSpec, LogLine};
-use crate::domain::{JobId, Problem, SafeText};
-use crate::registry::{JobFilter, NewJob};
+use crate::config;
+use crate::domain::job::{Job, LogLine};
+use crate::domain::{JobId, Problem};
+use crate::jobs::worker::{self, Spawned};
+use crate::jobs::{self, JobPlan, Request};
+use crate::registry::JobFilter;
+use std::ffi::OsString;
 use std::time::Duration;
 use tokio::sync::mpsc;
-
-/// A job that can be queued, and what to know before.
-#[derive(Debug, Clone, PartialEq)]
-pub struct JobPlan {
-    /// What is queued when it is wanted.
-    pub new_job: NewJob,
-    /// Which ways were chosen and why.
-    pub notes: Vec<SafeText>,
-    /// What won't stop it and should be known.
-    pub warnings: Vec<SafeText>,
-}
 
 /// What following a job tells.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,9 +127,13 @@ impl Ops {
     /// What a job would do, looked at without changing anything.
     ///
     /// # Errors
-    /// Why it can't be done.
-    pub async fn plan_job(&self, _spec: JobSpec) -> Answer<JobPlan> {
-        Err(Problem::new("not_built", "this part is being built"))
+    /// Why it can't be done; the attempt is written down.
+    pub(super) async fn plan_job(&self, request: Request, action: &str, object: &str, label: &str) -> Answer<JobPlan> {
+        let thresholds = self.settings().thresholds();
+        match jobs::plan(self.registry.as_ref(), &self.tools, request, &thresholds).await {
+            Ok(plan) => Ok(plan),
+            Err(problem) => self.refuse(action, object, label, problem).await,
+        }
     }
 
     /// Queues a plan as it was shown; refused when its world has changed since.
@@ -152,10 +149,29 @@ impl Ops {
     /// # Errors
     /// When it can't be started.
     pub async fn ensure_worker(&self) -> Answer<bool> {
-        let workers = self.registry.workers().await.map_err(shown)?;
-        if !self.settings().worker.autostart || workers.iter().any(|w| w.alive) {
+        if !self.settings().worker.autostart {
             return Ok(false);
         }
-        Err(Problem::new("not_built", "this part is being built"))
+        let places = &self.loaded.places;
+        config::private_dir(&places.data_dir).map_err(|error| Problem::new("data_dir", error.to_string()))?;
+        let exe = std::env::current_exe()
+            .map_err(|error| Problem::new("worker_not_started", format!("this program can't find itself: {error}")))?;
+        let arguments = self.worker_arguments();
+        let spawned = worker::spawn_detached(self.registry.as_ref(), &exe, &arguments, &places.data_dir).await?;
+        Ok(matches!(spawned, Spawned::Started(_)))
+    }
+
+    /// How a detached worker is told to work on the same registry. It inherits the environment, so
+    /// that `env:` references resolve there as they do here; paths are absolute, since it lives in `/`.
+    fn worker_arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["worker".into(), "--detached".into()];
+        if let Some(file) = &self.loaded.file {
+            arguments.extend(["--config".into(), file.clone().into_os_string()]);
+        }
+        arguments.extend([
+            "--registry".into(),
+            self.loaded.places.registry.clone().into_os_string(),
+        ]);
+        arguments
     }
 }

@@ -8,19 +8,23 @@ mod doctor;
 mod fleet;
 mod instances;
 mod jobs;
+mod planning;
 mod seam;
 mod servers;
 mod templates;
 
+pub use crate::jobs::JobPlan;
 pub use checks::CheckOutcome;
 pub use doctor::{Finding, Level};
 pub use fleet::Fleet;
-pub use instances::{InstancePlan, InstanceRequest, PassedOverServer, PlacementAnswer, Removal};
-pub use jobs::{Followed, JobPlan};
+pub use instances::Removal;
+pub use jobs::Followed;
+pub use planning::{InstancePlan, InstanceRequest, PassedOverServer, PlacementAnswer};
 
 use crate::config::{Loaded, Settings};
 use crate::domain::audit::Actor;
 use crate::domain::{Problem, Secret, SecretRef};
+use crate::jobs::Tools;
 use crate::registry::{ChangeStream, Op, Registry, RegistryError};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -32,15 +36,17 @@ pub type Answer<T> = Result<T, Problem>;
 #[derive(Clone)]
 pub struct Ops {
     registry: Arc<dyn Registry>,
+    tools: Arc<Tools>,
     loaded: Arc<Loaded>,
     actor: Actor,
 }
 
 impl Ops {
     /// Operations on this registry, as this actor.
-    pub fn new(registry: Arc<dyn Registry>, loaded: Arc<Loaded>, actor: Actor) -> Self {
+    pub fn new(registry: Arc<dyn Registry>, tools: Arc<Tools>, loaded: Arc<Loaded>, actor: Actor) -> Self {
         Self {
             registry,
+            tools,
             loaded,
             actor,
         }

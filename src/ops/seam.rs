@@ -20,3 +20,7 @@ pub(super) async fn check(_ops: &Ops, _server: &Server) -> Answer<CheckReport> {
 pub(super) async fn resolve(_ops: &Ops, _reference: &SecretRef) -> Answer<Secret> {
     unbuilt()
 }
+
+pub(super) fn new_password(_ops: &Ops) -> Answer<Secret> {
+    unbuilt()
+}

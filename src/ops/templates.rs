@@ -1,9 +1,10 @@
 //! Templates: their records, and the jobs that make, take, thaw them.
 
-use super::{Answer, JobPlan, Ops, shown};
-use crate::domain::job::{Job, JobSpec};
+use super::{Answer, Ops, shown};
+use crate::domain::job::Job;
 use crate::domain::template::{Template, TemplateSpec};
 use crate::domain::{Problem, TemplateId};
+use crate::jobs::{JobPlan, Request};
 
 impl Ops {
     /// Writes a template down, in draft.
@@ -35,13 +36,8 @@ impl Ops {
     /// # Errors
     /// Why it can't be done.
     pub async fn plan_template_create(&self, id: TemplateId) -> Answer<JobPlan> {
-        let template = self.registry.template(id).await.map_err(shown)?;
-        let server_id = template.spec.server_id;
-        self.plan_job(JobSpec::TemplateCreate {
-            template_id: id,
-            server_id,
-        })
-        .await
+        self.plan_template(Request::TemplateCreate(id), id, "template.create_database")
+            .await
     }
 
     /// The plan of taking a database that exists as a template.
@@ -49,13 +45,8 @@ impl Ops {
     /// # Errors
     /// Why it can't be done.
     pub async fn plan_template_adopt(&self, id: TemplateId) -> Answer<JobPlan> {
-        let template = self.registry.template(id).await.map_err(shown)?;
-        let server_id = template.spec.server_id;
-        self.plan_job(JobSpec::TemplateAdopt {
-            template_id: id,
-            server_id,
-        })
-        .await
+        self.plan_template(Request::TemplateAdopt(id), id, "template.adopt")
+            .await
     }
 
     /// The plan of letting a template be edited again.
@@ -63,13 +54,13 @@ impl Ops {
     /// # Errors
     /// Why it can't be done.
     pub async fn plan_template_thaw(&self, id: TemplateId) -> Answer<JobPlan> {
+        self.plan_template(Request::TemplateThaw(id), id, "template.thaw").await
+    }
+
+    async fn plan_template(&self, request: Request, id: TemplateId, action: &str) -> Answer<JobPlan> {
         let template = self.registry.template(id).await.map_err(shown)?;
-        let server_id = template.spec.server_id;
-        self.plan_job(JobSpec::TemplateThaw {
-            template_id: id,
-            server_id,
-        })
-        .await
+        let label = template.spec.code.as_str();
+        self.plan_job(request, action, &format!("template:{id}"), label).await
     }
 
     /// Plans and queues [`Ops::plan_template_create`].

@@ -1,16 +1,14 @@
-//! `vigie job …`, `vigie worker`, and what verbs that queue a job share.
+//! `vigie job …`, and what verbs that queue a job share.
 
 use super::{Desk, Done};
 use crate::cli::args::JobVerb;
 use crate::cli::show;
 use crate::cli::table::Table;
-use crate::config::Loaded;
 use crate::domain::job::{Job, JobState, LogLine, Stream};
 use crate::domain::{JobId, Problem};
 use crate::ops::Followed;
 use crate::registry::JobFilter;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 pub(super) async fn run(desk: &Desk<'_>, verb: JobVerb) -> Done {
     match verb {
@@ -43,11 +41,6 @@ pub(super) async fn run(desk: &Desk<'_>, verb: JobVerb) -> Done {
             desk.queued(job, wait).await
         }
     }
-}
-
-pub(super) async fn worker(loaded: Arc<Loaded>, idle_exit: Option<u64>) -> Done {
-    let _ = (loaded, idle_exit);
-    Err(Problem::new("not_built", "this part is being built"))
 }
 
 impl Desk<'_> {

@@ -8,6 +8,7 @@ mod secrets;
 mod server;
 mod spec;
 mod template;
+mod worker;
 
 use super::args::{Sure, Verb};
 use super::open;
@@ -31,8 +32,8 @@ pub(super) async fn run(verb: Verb, loaded: Loaded, shell: &Shell) -> Done {
         shell.note(format!("vigie: {warning}"));
     }
     let loaded = Arc::new(loaded);
-    if let Verb::Worker { idle_exit } = verb {
-        return job::worker(loaded, idle_exit).await;
+    if let Verb::Worker { idle_exit, detached } = verb {
+        return worker::run(shell, loaded, idle_exit, detached).await;
     }
     let desk = Desk {
         shell,
