@@ -5,8 +5,12 @@ use crate::config::{self, Arguments, LoadError, Loaded, LogLevel};
 use crate::domain::Problem;
 use crate::domain::audit::Actor;
 use crate::jobs::Tools;
+use crate::jobs::tools::Redact;
 use crate::ops::Ops;
 use crate::registry::Registry;
+use crate::registry::sqlite::Sqlite;
+use crate::remote::secrets::Keyring;
+use crate::remote::{Limits, Remote};
 use std::path::Path;
 use std::sync::Arc;
 use tracing_appender::non_blocking::WorkerGuard;
@@ -88,19 +92,46 @@ pub(super) fn actor(via: &str) -> Actor {
 /// # Errors
 /// When it can't be used where it is.
 pub(super) async fn registry(path: &Path) -> Result<Arc<dyn Registry>, Problem> {
-    let _ = path;
-    Err(Problem::new("not_built", "this part is being built"))
+    let path = path.to_owned();
+    let opened = tokio::task::spawn_blocking(move || Sqlite::open(path)).await;
+    let registry = opened
+        .map_err(|error| {
+            Problem::new(
+                "registry_failed",
+                format!("opening the registry was interrupted: {error}"),
+            )
+        })?
+        .map_err(|error| error.problem())?;
+    Ok(Arc::new(registry))
 }
 
-/// The doors to the outside.
+/// The outside, within the time limits of the settings.
 ///
 /// # Errors
-/// When they can't be had.
-pub(super) fn tools(loaded: &Loaded) -> Result<Tools, Problem> {
-    Ok(Tools {
+/// When certificates can't be read.
+pub(super) fn remote(loaded: &Loaded) -> Result<Remote, Problem> {
+    let settings = &loaded.settings.limits;
+    let limits = Limits {
+        connect: settings.connect.0,
+        call: settings.call.0,
+        create_database: settings.create_database.0,
+        change_database: settings.change_database.0,
+        install_modules: settings.install_modules.0,
+        clone: settings.clone.0,
+        copy_files: settings.copy_files.0,
+        ..Limits::default()
+    };
+    let keyring = Keyring::at(loaded.places.key_file.clone());
+    Remote::new(keyring, limits, loaded.places.extra_ca.clone()).map_err(|error| error.problem())
+}
+
+/// The doors that steps are handed.
+pub(super) fn tools(loaded: &Loaded, remote: &Remote) -> Tools {
+    let keyring = remote.keyring().clone();
+    Tools {
+        redact: Redact::with(move |text| keyring.redactor().redact(text).into_owned()),
         thresholds: loaded.settings.thresholds(),
-        ..Tools::default()
-    })
+    }
 }
 
 /// Operations through `via`.
@@ -110,6 +141,7 @@ pub(super) fn tools(loaded: &Loaded) -> Result<Tools, Problem> {
 pub(super) async fn ops(loaded: Arc<Loaded>, via: &str) -> Result<Ops, Problem> {
     config::private_dir(&loaded.places.data_dir).map_err(|error| Problem::new("data_dir", error.to_string()))?;
     let registry = registry(&loaded.places.registry).await?;
-    let tools = Arc::new(tools(&loaded)?);
-    Ok(Ops::new(registry, tools, loaded, actor(via)))
+    let remote = remote(&loaded)?;
+    let tools = Arc::new(tools(&loaded, &remote));
+    Ok(Ops::new(registry, remote, tools, loaded, actor(via)))
 }

@@ -61,15 +61,6 @@ fn contradiction(settings: &Settings) -> Option<(&'static str, String)> {
             ),
         ));
     }
-    if settings.checks.connect_timeout > settings.checks.timeout {
-        return Some((
-            "connect_timeout",
-            format!(
-                "found connect_timeout {}, expected at most the whole check's timeout, {}",
-                settings.checks.connect_timeout, settings.checks.timeout
-            ),
-        ));
-    }
     if settings.fleet.admin_login.trim().is_empty() {
         return Some(("admin_login", "found an empty login, expected one".to_owned()));
     }

@@ -50,7 +50,7 @@ impl Places {
         let data_dir = place(&paths.data_dir.0, platform.data_dir.clone());
         Self {
             registry: place(&paths.registry.0, data_dir.join("registry.db")),
-            key_file: place(&paths.key_file.0, data_dir.join("key")),
+            key_file: place(&paths.key_file.0, data_dir.join("keys")),
             log_dir: place(&paths.log_dir.0, data_dir.join("log")),
             themes_dir: place(
                 &paths.themes_dir.0,

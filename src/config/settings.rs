@@ -80,8 +80,8 @@ pub struct Checks {
     pub interval: Span,
     /// Time limit of one check in all.
     pub timeout: Span,
-    /// Time limit of a connection.
-    pub connect_timeout: Span,
+    /// Attempts of one check, a short while apart, before it counts as failed.
+    pub attempts: Bounded<1, 10>,
     /// Checks at once.
     pub concurrency: Bounded<1, 256>,
     /// Checks of many servers begin spread over this time.
@@ -250,8 +250,8 @@ impl Default for Checks {
         Self {
             interval: Span::secs(15 * 60),
             timeout: Span::secs(10),
-            connect_timeout: Span::secs(5),
-            concurrency: Bounded::new(16),
+            attempts: Bounded::new(3),
+            concurrency: Bounded::new(64),
             jitter: Span::secs(2),
             slow: Span::secs(2),
             failures_before_offline: Bounded::new(2),
@@ -323,7 +323,7 @@ impl Settings {
     pub fn health_rules(&self) -> HealthRules {
         HealthRules {
             failures_before_offline: self.checks.failures_before_offline.get(),
-            attempts_per_check: HealthRules::default().attempts_per_check,
+            attempts_per_check: self.checks.attempts.get(),
             slow_ms: self.checks.slow.as_ms(),
             alert_used_percent: self.fleet.alert_used_percent.get(),
         }

@@ -1,12 +1,12 @@
 //! Looking at servers: one, or all of them at once, bounded and spread.
 
-use super::{Answer, Ops, seam, shown};
+use super::{Answer, Ops, shown};
 use crate::domain::check::CheckReport;
 use crate::domain::server::Server;
 use crate::domain::{Problem, ServerId};
-use std::sync::Arc;
+use crate::remote::probe::CheckSettings;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// What a check found, and what the server's health became by it.
@@ -25,7 +25,7 @@ impl Ops {
     /// When the server is gone. A server that is down is an answer, not an error.
     pub async fn server_test(&self, id: ServerId) -> Answer<CheckReport> {
         let server = self.registry.server(id).await.map_err(shown)?;
-        seam::check(self, &server).await
+        Ok(self.look(&server, true).await)
     }
 
     /// Looks at a server and keeps the result.
@@ -33,11 +33,26 @@ impl Ops {
     /// # Errors
     /// When the server is gone, or the result can't be kept.
     pub async fn server_check(&self, id: ServerId) -> Answer<CheckOutcome> {
+        self.check_and_keep(id, false).await
+    }
+
+    /// As [`Ops::server_check`]; `thorough` also looks at what is open to strangers, which costs Odoo
+    /// some work.
+    pub(super) async fn check_and_keep(&self, id: ServerId, thorough: bool) -> Answer<CheckOutcome> {
         let server = self.registry.server(id).await.map_err(shown)?;
-        let report = seam::check(self, &server).await?;
+        let report = self.look(&server, thorough).await;
         let rules = self.settings().health_rules();
         let server = self.registry.record_check(id, &report, &rules).await.map_err(shown)?;
         Ok(CheckOutcome { server, report })
+    }
+
+    async fn look(&self, server: &Server, security: bool) -> CheckReport {
+        let settings = CheckSettings {
+            timeout: self.settings().checks.timeout.0,
+            security,
+            ..CheckSettings::default()
+        };
+        self.prober.check(&self.remote, &server.spec, &settings).await
     }
 
     /// Looks at many servers, as many at once as the settings say, their beginnings spread; each
@@ -47,14 +62,12 @@ impl Ops {
         let ops = self.clone();
         tokio::spawn(async move {
             let checks = &ops.settings().checks;
-            let places = Arc::new(Semaphore::new(checks.concurrency.get() as usize));
             let spread = checks.jitter.as_ms().min(50 * ids.len() as u64);
             let mut running = JoinSet::new();
             for id in ids {
-                let (ops, tell, places) = (ops.clone(), tell.clone(), places.clone());
+                let (ops, tell) = (ops.clone(), tell.clone());
                 running.spawn(async move {
                     tokio::time::sleep(Duration::from_millis(random_below(spread))).await;
-                    let Ok(_place) = places.acquire().await else { return };
                     let outcome = ops.server_check(id).await;
                     // The receiver is gone when nobody wants to know any more.
                     let _ = tell.send((id, outcome)).await;

@@ -2,7 +2,7 @@
 //! would do is in [`super::planning`].
 
 use super::planning::InstancePlan;
-use super::{Answer, Ops, seam, shown};
+use super::{Answer, Ops, secret_problem, shown};
 use crate::domain::instance::{Instance, InstanceState};
 use crate::domain::job::Job;
 use crate::domain::template::Template;
@@ -28,13 +28,17 @@ impl Ops {
         let mut job = plan.job;
         let mut spec = plan.spec;
         if plan.makes_password {
-            spec.admin_password = seam::seal(self, seam::new_password(self)?).await?;
+            spec.admin_password = self.seal(self.new_password()?).await?;
         }
         if let Some(name) = &plan.customer {
             spec.customer_id = Some(self.registry.customer_named(&self.op(), name).await.map_err(shown)?);
         }
         job.new_job.instance = Some(spec);
         self.queue(job).await
+    }
+
+    fn new_password(&self) -> Answer<Secret> {
+        self.remote.keyring().generate_password().map_err(secret_problem)
     }
 
     /// The plan of removing an instance with its database and files.
@@ -68,7 +72,7 @@ impl Ops {
     /// # Errors
     /// When it can't be unsealed.
     pub async fn instance_password(&self, instance: &Instance) -> Answer<Secret> {
-        seam::resolve(self, &instance.spec.admin_password).await
+        self.resolve(&instance.spec.admin_password).await
     }
 
     /// The password of a template's administrator, to be handed out where the operator says.
@@ -77,7 +81,7 @@ impl Ops {
     /// When none is on record (an adopted database), or it can't be unsealed.
     pub async fn template_password(&self, template: &Template) -> Answer<Secret> {
         match &template.facts.admin_password {
-            Some(reference) => seam::resolve(self, reference).await,
+            Some(reference) => self.resolve(reference).await,
             None => {
                 let message = format!("no password of {} is on record", template.spec.code);
                 Err(Problem::new("no_secret", message)

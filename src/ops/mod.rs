@@ -9,7 +9,6 @@ mod fleet;
 mod instances;
 mod jobs;
 mod planning;
-mod seam;
 mod servers;
 mod templates;
 
@@ -26,6 +25,9 @@ use crate::domain::audit::Actor;
 use crate::domain::{Problem, Secret, SecretRef};
 use crate::jobs::Tools;
 use crate::registry::{ChangeStream, Op, Registry, RegistryError};
+use crate::remote::Remote;
+use crate::remote::probe::Prober;
+use crate::remote::secrets::SecretError;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -36,17 +38,28 @@ pub type Answer<T> = Result<T, Problem>;
 #[derive(Clone)]
 pub struct Ops {
     registry: Arc<dyn Registry>,
+    remote: Remote,
     tools: Arc<Tools>,
+    prober: Prober,
     loaded: Arc<Loaded>,
     actor: Actor,
 }
 
 impl Ops {
     /// Operations on this registry, as this actor.
-    pub fn new(registry: Arc<dyn Registry>, tools: Arc<Tools>, loaded: Arc<Loaded>, actor: Actor) -> Self {
+    pub fn new(
+        registry: Arc<dyn Registry>,
+        remote: Remote,
+        tools: Arc<Tools>,
+        loaded: Arc<Loaded>,
+        actor: Actor,
+    ) -> Self {
+        let prober = Prober::new(loaded.settings.checks.concurrency.get() as usize);
         Self {
             registry,
+            remote,
             tools,
+            prober,
             loaded,
             actor,
         }
@@ -85,7 +98,22 @@ impl Ops {
     /// # Errors
     /// When the key can't be read or made.
     pub async fn seal(&self, value: Secret) -> Answer<SecretRef> {
-        seam::seal(self, value).await
+        let keyring = self.remote.keyring().clone();
+        // The key file is read and may be made: not on a thread that others wait for.
+        tokio::task::spawn_blocking(move || keyring.seal(&value))
+            .await
+            .map_err(|_| Problem::new("secret", "sealing was interrupted"))?
+            .map_err(secret_problem)
+    }
+
+    /// The value behind a reference, to be handed out where the operator says.
+    async fn resolve(&self, reference: &SecretRef) -> Answer<Secret> {
+        self.remote.keyring().resolve(reference).await.map_err(secret_problem)
+    }
+
+    /// Takes every secret that was resolved or made here out of a text.
+    pub fn redacted(&self, text: &str) -> String {
+        self.remote.keyring().redactor().redact(text).into_owned()
     }
 
     /// Writes down an attempt that was refused before it came to an operation, and hands the refusal on.
@@ -118,6 +146,10 @@ impl Ops {
         }
         Err(problem)
     }
+}
+
+fn secret_problem(error: SecretError) -> Problem {
+    Problem::new("secret", error.to_string()).hint(error.hint())
 }
 
 /// A registry's error as it is shown.

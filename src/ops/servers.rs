@@ -38,7 +38,7 @@ impl Ops {
     /// # Errors
     /// "Cannot activate server. Connection test failed" with the reason, when the test fails.
     pub async fn server_activate(&self, id: ServerId, version: i64) -> Answer<(Server, CheckOutcome)> {
-        let outcome = self.server_check(id).await?;
+        let outcome = self.check_and_keep(id, true).await?;
         let connection = match &outcome.report.failure {
             Some(failure) => Err(failure.to_string()),
             None => Ok(()),

@@ -21,7 +21,7 @@ pub(super) async fn run(shell: &Shell, loaded: Arc<Loaded>, idle_exit: Option<u6
     let stop = worker::stop_on_signals()
         .map_err(|error| Problem::new("signals", format!("no signal handlers can be set: {error}")))?;
     let registry = open::registry(&loaded.places.registry).await?;
-    let tools = Arc::new(open::tools(&loaded)?);
+    let tools = Arc::new(open::tools(&loaded, &open::remote(&loaded)?));
     let options = options(&loaded, idle_exit);
     if !detached {
         let place = registry.place();

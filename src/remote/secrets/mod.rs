@@ -116,8 +116,13 @@ pub struct Keyring {
 impl Keyring {
     /// A keyring with its key file `keys` in `config_dir`. Nothing is read or made before it is needed.
     pub fn new(config_dir: impl Into<PathBuf>) -> Self {
+        Self::at(config_dir.into().join("keys"))
+    }
+
+    /// A keyring with this key file. Nothing is read or made before it is needed.
+    pub fn at(key_file: impl Into<PathBuf>) -> Self {
         Self {
-            keys: Arc::new(KeyFile::new(config_dir.into().join("keys"))),
+            keys: Arc::new(KeyFile::new(key_file.into())),
             redactor: Redactor::default(),
         }
     }
