@@ -122,6 +122,7 @@ impl Start {
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
         command.env("TZ", "UTC");
+        command.env("VIGIE_WORKER_AUTOSTART", "false");
         for (name, value) in &self.env {
             command.env(name, value);
         }
