@@ -27,6 +27,8 @@ test: needs ## Every check that CI runs: format, lints, tests, documentation
 
 soak: needs ## The long runs, with their seeds and figures (VIGIE_SOAK_SEED=n repeats one)
 	@cargo test --release -- --ignored soak --nocapture --test-threads=1
+	@# Once more in a debug build: failures on request are not in others.
+	@cargo test --test pty -- --ignored soak_the_terminal --nocapture
 
 bench: needs ## The benchmarks
 	@cargo bench

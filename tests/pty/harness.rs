@@ -401,6 +401,34 @@ pub(crate) fn is_alive(pid: Pid) -> bool {
         .is_ok_and(|stat| !stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')))
 }
 
+/// Whether a process's first thread sleeps in this call of the kernel.
+pub(crate) fn is_asleep_in(pid: Pid, call: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{}/wchan", pid.as_raw_nonzero())).is_ok_and(|at| at.contains(call))
+}
+
+/// Numbers that a seed repeats: `VIGIE_SOAK_SEED`, or one of the moment, which is printed.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn seeded(what: &str) -> Self {
+        let given = std::env::var("VIGIE_SOAK_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = given.unwrap_or_else(|| {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            now.map_or(1, |now| now.as_nanos() as u64 | 1)
+        });
+        println!("{what}: VIGIE_SOAK_SEED={seed}");
+        Self(seed | 1)
+    }
+
+    /// One below `limit`.
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit.max(1)
+    }
+}
+
 fn tail(bytes: &[u8], n: usize) -> Vec<u8> {
     bytes[bytes.len().saturating_sub(n)..].to_vec()
 }
