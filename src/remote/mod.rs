@@ -159,4 +159,8 @@ impl Remote {
 }
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

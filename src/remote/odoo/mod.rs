@@ -309,3 +309,6 @@ impl Odoo {
             .ok_or_else(|| self.unexpected(call, answer, "true or false").into())
     }
 }
+
+#[cfg(test)]
+mod tests;

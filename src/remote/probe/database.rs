@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// How PostgreSQL's sessions of a check are called.
 const APP_NAME: &str = "vigie check";
 
+/// Before a connection that failed is tried once more.
+const AGAIN_AFTER: Duration = Duration::from_millis(300);
+
 pub(super) async fn look(
     remote: &Remote,
     server: &ServerSpec,
@@ -53,9 +56,19 @@ pub(super) async fn look(
 
 async fn from_here(remote: &Remote, server: &ServerSpec, limit: Duration) -> (crate::remote::Result<()>, Duration) {
     let begun = Instant::now();
-    let asked = async {
-        let cluster = Cluster::connect_within(remote, server, APP_NAME, limit).await?;
+    let once = async || {
+        let left = limit.saturating_sub(begun.elapsed());
+        let cluster = Cluster::connect_within(remote, server, APP_NAME, left).await?;
         cluster.ping(limit.saturating_sub(begun.elapsed())).await
+    };
+    let asked = async {
+        match once().await {
+            Err(RemoteError::Postgres(e)) if e.is_transient() && begun.elapsed() + AGAIN_AFTER < limit => {
+                tokio::time::sleep(AGAIN_AFTER).await;
+                once().await
+            }
+            other => other,
+        }
     };
     let done = crate::remote::deadline("PostgreSQL", limit, asked).await;
     (done.and_then(|inner| inner), begun.elapsed())

@@ -23,8 +23,10 @@ use std::time::{Duration, Instant};
 pub struct CheckSettings {
     /// For all of it.
     pub timeout: Duration,
-    /// Before a connection that failed is tried once more: one lost packet is no outage. Zero: it
-    /// is not tried again.
+    /// Attempts before it counts as failed, at least 1: one lost packet is no outage. Only failures
+    /// that pass by themselves are tried again.
+    pub attempts: u32,
+    /// Between two attempts.
     pub retry_after: Duration,
     /// Whether the master password and the database manager are looked at. Costs Odoo up to a second
     /// of processor: for tests and activations, and once a day.
@@ -35,6 +37,7 @@ impl Default for CheckSettings {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(10),
+            attempts: 3,
             retry_after: Duration::from_millis(300),
             security: false,
         }
@@ -146,3 +149,6 @@ fn severity(warning: &Warning) -> u8 {
 fn told(failure: &Failure) -> String {
     failure.to_string()
 }
+
+#[cfg(test)]
+mod tests;

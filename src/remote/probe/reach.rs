@@ -18,49 +18,35 @@ pub(super) async fn reach(
     settings: &CheckSettings,
     trace: &mut Trace,
 ) -> Result<Found, Failure> {
-    let url = &server.server_url;
-    match connect(remote, url, settings, trace, true).await {
-        Ok(()) => {}
-        Err(failure) if may_be_chance(&failure) && settings.retry_after < trace.left() => {
-            tokio::time::sleep(settings.retry_after).await;
-            trace.layers.clear();
-            connect(remote, url, settings, trace, false).await?;
+    let attempts = settings.attempts.max(1);
+    let mut attempt = 1;
+    loop {
+        trace.layers.clear();
+        let tried = once(remote, server, attempt == attempts, trace).await;
+        match tried {
+            Err(failure) if failure.may_pass() && attempt < attempts && settings.retry_after < trace.left() => {
+                attempt += 1;
+                tokio::time::sleep(settings.retry_after).await;
+            }
+            other => return other,
         }
-        Err(failure) => return Err(failure),
-    }
-    let odoo = remote.odoo(server);
-    match version(&odoo, trace).await {
-        Err(Failure::Broken { .. }) if settings.retry_after < trace.left() && !settings.retry_after.is_zero() => {
-            tokio::time::sleep(settings.retry_after).await;
-            trace.layers.retain(|l| l.name == "tcp" || l.name == "tls");
-            version(&odoo, trace).await
-        }
-        other => other,
     }
 }
 
-/// Whether a second try may go otherwise.
-fn may_be_chance(failure: &Failure) -> bool {
-    matches!(
-        failure,
-        Failure::Refused { .. } | Failure::NoAnswer { .. } | Failure::Broken { .. } | Failure::NameUnresolved { .. }
-    )
+async fn once(remote: &Remote, server: &ServerSpec, last: bool, trace: &mut Trace) -> Result<Found, Failure> {
+    connect(remote, &server.server_url, last, trace).await?;
+    version(&remote.odoo(server), trace).await
 }
 
 /// The layers `tcp` and `tls`, on a connection of their own: what is slow or wrong there is told
 /// apart only so.
-async fn connect(
-    remote: &Remote,
-    url: &ServerUrl,
-    settings: &CheckSettings,
-    trace: &mut Trace,
-    first: bool,
-) -> Result<(), Failure> {
+async fn connect(remote: &Remote, url: &ServerUrl, last: bool, trace: &mut Trace) -> Result<(), Failure> {
     let begun = Instant::now();
-    // A first try leaves time for a second.
-    let limit = match first && !settings.retry_after.is_zero() {
-        true => trace.left().mul_f64(0.45),
-        false => trace.left(),
+    // A lost packet shows here: such an attempt leaves time for another. Odoo's own answer, once
+    // connected, may take all the time there is: slow is not down.
+    let limit = match last {
+        true => trace.left(),
+        false => trace.left().mul_f64(0.4),
     };
     let stream = match tcp(url, limit).await {
         Ok(stream) => stream,

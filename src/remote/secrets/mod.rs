@@ -286,3 +286,6 @@ pub(crate) fn kill_group(leader: Option<u32>) {
         let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,574 @@
+use super::*;
+use crate::domain::check::Failure;
+use crate::remote::testing::{Server, answer, remote, sealed};
+use crate::remote::{RemoteError, deadline};
+use pretty_assertions::assert_eq;
+use std::sync::Mutex;
+
+const RECORDED: &str = include_str!("../../../tests/fixture/odoo16-exchanges.json");
+
+fn recorded() -> Vec<Value> {
+    serde_json::from_str(RECORDED).unwrap()
+}
+
+fn named<'a>(all: &'a [Value], name: &str) -> &'a Value {
+    all.iter()
+        .find(|e| e["name"] == name)
+        .unwrap_or_else(|| panic!("{name} is not recorded"))
+}
+
+fn db(name: &str) -> DbName {
+    DbName::parse(name).unwrap()
+}
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text.to_owned())
+}
+
+/// What was answered, as bytes.
+fn as_bytes(exchange: &Value) -> Vec<u8> {
+    let response = &exchange["response"];
+    let body = match (response.get("_not_json"), response.as_str()) {
+        (Some(text), _) => text.as_str().unwrap().to_owned(),
+        (None, Some(text)) => text.to_owned(),
+        (None, None) => response.to_string(),
+    };
+    let status = exchange["http_status"].as_u64().unwrap();
+    answer(
+        &format!("{status} X"),
+        exchange["content_type"].as_str().unwrap(),
+        "",
+        &body,
+    )
+}
+
+/// A server that answers what was recorded for `name`, and an Odoo of it with this master password.
+async fn playing(name: &str, master: &str) -> (Server, Odoo, tempfile::TempDir) {
+    let all = recorded();
+    let bytes = as_bytes(named(&all, name));
+    let server = Server::start(move |_| bytes.clone()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let remote = remote(&folder);
+    let mut spec = server.spec();
+    spec.master_password = Some(sealed(&remote, master));
+    let odoo = remote.odoo(&spec);
+    (server, odoo, folder)
+}
+
+/// Makes the client's call that belongs to a recorded exchange. What came of it, in words.
+async fn call(odoo: &Odoo, name: &str, request: &Value) -> Result<String> {
+    let args = &request["params"]["args"];
+    let text = |at: usize| args[at].as_str().unwrap();
+    let password = secret(args[2].as_str().unwrap_or(""));
+    let in_renamed = Login {
+        db: &db(args[0]
+            .as_str()
+            .filter(|n| DbName::parse(n).is_ok())
+            .unwrap_or("unused")),
+        uid: 2,
+        password: &password,
+    };
+    Ok(match name {
+        "version" => format!("{:?}", odoo.version().await?),
+        "about" => odoo.about().await?.to_string(),
+        "unknown_service" => odoo
+            .call("nosuch", "version", json!([]), odoo.limits.call)
+            .await?
+            .to_string(),
+        "unknown_method" => odoo
+            .call("common", "nosuch", json!([]), odoo.limits.call)
+            .await?
+            .to_string(),
+        "db_list" => format!("{:?}", odoo.list().await?),
+        "db_server_version" => odoo.server_version().await?.to_string(),
+        "db_exist_true" | "db_exist_false" => odoo.db_exist(&db(text(0))).await?.to_string(),
+        "list_lang_fr" => format!("{:?}", odoo.list_lang().await?.first()),
+        "create_denied" | "create_exists" | "create_ok" => {
+            let new = CreateDatabase {
+                name: &db(text(1)),
+                demo: args[2].as_bool().unwrap(),
+                lang: text(3),
+                password: &secret(text(4)),
+                login: text(5),
+                country: args[6].as_str(),
+                phone: args[7].as_str(),
+            };
+            odoo.create_database(&new).await.map(|()| "created".to_owned())?
+        }
+        "duplicate_ok" | "duplicate_exists" | "duplicate_source_absent" | "duplicate_denied" => odoo
+            .duplicate(&db(text(1)), &db(text(2)))
+            .await
+            .map(|()| "duplicated".to_owned())?,
+        "rename_ok" => odoo
+            .rename(&db(text(1)), &db(text(2)))
+            .await
+            .map(|()| "renamed".to_owned())?,
+        "authenticate_ok" | "authenticate_refused" | "authenticate_no_db" => {
+            format!("{:?}", odoo.authenticate(&db(text(0)), text(1), &password).await?)
+        }
+        "uuid_of_clone" | "uuid_of_template" => {
+            format!(
+                "{:?}",
+                odoo.get_param(in_renamed, args[5][0].as_str().unwrap())
+                    .await?
+                    .map(String::from)
+            )
+        }
+        "set_base_url" => {
+            let (key, value) = (args[5][0].as_str().unwrap(), args[5][1].as_str().unwrap());
+            odoo.set_param(in_renamed, key, value)
+                .await
+                .map(|()| "set".to_owned())?
+        }
+        "modules_installed" => {
+            let kwargs = Some(args[6].clone());
+            let found = odoo
+                .execute_kw(in_renamed, text(3), text(4), args[5].clone(), kwargs)
+                .await?;
+            found.as_array().unwrap().len().to_string()
+        }
+        "user_count" => odoo.user_count(in_renamed).await?.to_string(),
+        "no_such_model" => odoo
+            .execute_kw(in_renamed, text(3), text(4), args[5].clone(), None)
+            .await?
+            .to_string(),
+        "dump_zip" => {
+            let cap = 64 << 20;
+            let args = args.clone();
+            let dump = odoo
+                .call_within("db", "dump", args, odoo.limits.change_database, cap)
+                .await?;
+            dump.is_string().to_string()
+        }
+        "drop_ok" | "drop_absent" | "drop_denied" | "drop_template" => odoo.drop(&db(text(1))).await?.to_string(),
+        other => panic!("{other} is recorded and not played"),
+    })
+}
+
+/// Every recorded exchange: its name, what the client makes of the answer.
+const OUTCOMES: &[(&str, std::result::Result<&str, FaultKind>)] = &[
+    (
+        "version",
+        Ok("Version { text: SafeText(\"16.0\"), series: Some(SafeText(\"16.0\")), major: Some(16) }"),
+    ),
+    ("about", Ok("See http://openerp.com")),
+    ("unknown_service", Err(FaultKind::NoSuchMethod)),
+    ("unknown_method", Err(FaultKind::Other)),
+    (
+        "db_list",
+        Ok("[SafeText(\"client_abc\"), SafeText(\"template_restaurant\")]"),
+    ),
+    ("db_server_version", Ok("16.0")),
+    ("db_exist_true", Ok("true")),
+    ("db_exist_false", Ok("false")),
+    ("list_lang_fr", Ok("Some((\"sq_AL\", SafeText(\"Albanian / Shqip\")))")),
+    ("create_denied", Err(FaultKind::AccessDenied)),
+    ("create_exists", Err(FaultKind::DatabaseExists)),
+    ("create_ok", Ok("created")),
+    ("duplicate_ok", Ok("duplicated")),
+    ("duplicate_exists", Err(FaultKind::DuplicateDatabase)),
+    ("duplicate_source_absent", Err(FaultKind::NoSuchDatabase)),
+    ("duplicate_denied", Err(FaultKind::AccessDenied)),
+    ("rename_ok", Ok("renamed")),
+    ("authenticate_ok", Ok("Some(2)")),
+    ("authenticate_refused", Ok("None")),
+    ("authenticate_no_db", Err(FaultKind::DatabaseUnreachable)),
+    ("uuid_of_clone", Ok("Some(\"a5926f38-e579-11f1-933b-02fc00000001\")")),
+    ("uuid_of_template", Ok("Some(\"9cdd9c96-e579-11f1-983e-02fc00000001\")")),
+    ("set_base_url", Ok("set")),
+    ("modules_installed", Ok("3")),
+    ("user_count", Ok("1")),
+    ("no_such_model", Err(FaultKind::UserError)),
+    ("dump_zip", Ok("true")),
+    ("drop_ok", Ok("true")),
+    ("drop_absent", Ok("false")),
+    ("drop_denied", Err(FaultKind::AccessDenied)),
+    ("drop_template", Ok("true")),
+];
+
+/// Recorded, and asked by other means than a call of this client's: tested below, or names that
+/// [`DbName`] refuses to make.
+const OTHERWISE: &[&str] = &[
+    "version_without_args",
+    "malformed_json",
+    "not_json_content",
+    "create_bad_name",
+    "drop_bad",
+    "health",
+    "version_info",
+];
+
+#[tokio::test]
+async fn every_recorded_exchange_is_asked_as_recorded_and_understood() {
+    let all = recorded();
+    let known: Vec<_> = OUTCOMES
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(OTHERWISE.iter().copied())
+        .collect();
+    for exchange in &all {
+        let name = exchange["name"].as_str().unwrap();
+        assert!(known.contains(&name), "{name} is recorded and not tested");
+    }
+    for (name, wanted) in OUTCOMES {
+        let exchange = named(&all, name);
+        let master = exchange["request"]["params"]["args"][0].as_str().unwrap_or("admin");
+        let (server, odoo, _folder) = playing(name, master).await;
+        let outcome = call(&odoo, name, &exchange["request"]).await;
+        let asked = server.asked();
+        assert_eq!(asked.len(), 1, "{name}");
+        let sent: Value = serde_json::from_str(&asked[0].body).unwrap();
+        assert_eq!(sent["params"], exchange["request"]["params"], "{name}");
+        assert_eq!(
+            (&sent["jsonrpc"], &sent["method"]),
+            (&json!("2.0"), &json!("call")),
+            "{name}"
+        );
+        assert_eq!(asked[0].line, "POST /jsonrpc HTTP/1.1", "{name}");
+        assert!(
+            asked[0].head.to_lowercase().contains("content-type: application/json"),
+            "{name}"
+        );
+        match (outcome, wanted) {
+            (Ok(got), Ok(wanted)) => assert_eq!(&got, wanted, "{name}"),
+            (Err(RemoteError::Odoo(error)), Err(kind)) => {
+                assert_eq!(error.kind(), Some(*kind), "{name}: {error}");
+                let shown = format!("{error} {error:?} {:?}", error.hint());
+                assert!(
+                    !shown.contains("Traceback") && !shown.contains("frames left out"),
+                    "{name}: {shown}"
+                );
+                let message = exchange["response"]["error"]["data"]["message"].as_str().unwrap();
+                assert!(
+                    shown.contains(message.trim_end().lines().next().unwrap()),
+                    "{name}: {shown}"
+                );
+            }
+            (outcome, wanted) => panic!("{name}: {:?}, wanted {wanted:?}", outcome.map_err(|e| e.to_string())),
+        }
+    }
+}
+
+#[test]
+fn names_that_only_the_web_form_refuses_can_not_be_made() {
+    for name in ["create_bad_name", "drop_bad"] {
+        let all = recorded();
+        let bad = named(&all, name)["request"]["params"]["args"][1]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(DbName::parse(&bad).is_err(), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn answers_that_are_no_json_rpc_are_told_apart() {
+    let wanted = [
+        ("malformed_json", Failure::Http { status: 400 }),
+        ("not_json_content", Failure::Http { status: 400 }),
+    ];
+    for (name, failure) in wanted {
+        let (_server, odoo, _folder) = playing(name, "admin").await;
+        assert_eq!(failure_of(odoo.version().await), failure, "{name}");
+    }
+    // An error that means nothing but a fault of the asker: Odoo is up.
+    let (_server, odoo, _folder) = playing("version_without_args", "admin").await;
+    let error = odoo.version().await.unwrap_err();
+    assert!(
+        matches!(&error, RemoteError::Odoo(e) if e.kind() == Some(FaultKind::BadCall)),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn the_web_routes_tell_version_and_health() {
+    let (_server, odoo, _folder) = playing("health", "admin").await;
+    let limit = Duration::from_secs(5);
+    assert_eq!(
+        odoo.health(limit).await,
+        Ok(DbServerStatus::NotChecked),
+        "a build that doesn't know the question"
+    );
+    for (status, body, wanted) in [
+        (
+            "200 OK",
+            r#"{"status": "pass", "db_server_status": true}"#,
+            DbServerStatus::Up,
+        ),
+        (
+            "500 X",
+            r#"{"status": "fail", "db_server_status": false}"#,
+            DbServerStatus::Down,
+        ),
+    ] {
+        let server = Server::start(move |_| answer(status, "application/json", "", body)).await;
+        let folder = tempfile::tempdir().unwrap();
+        let odoo = remote(&folder).odoo(&server.spec());
+        assert_eq!(odoo.health(limit).await, Ok(wanted));
+        assert_eq!(server.asked()[0].line, "GET /web/health?db_server_status=1 HTTP/1.1");
+    }
+    let bytes = as_bytes(named(&recorded(), "version_info"));
+    let server = Server::start(
+        move |asked| match asked.line.starts_with("POST /web/webclient/version_info ") {
+            true => bytes.clone(),
+            false => answer("404 Not Found", "text/html", "", "<title>404</title>"),
+        },
+    )
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let found = remote(&folder).odoo(&server.spec()).web_version(limit).await.unwrap();
+    assert_eq!((found.text.as_str(), found.major), ("16.0", Some(16)));
+    let lines: Vec<_> = server.asked().iter().map(|a| a.line.clone()).collect();
+    assert_eq!(lines[0], "GET /web/version HTTP/1.1");
+    assert_eq!(lines[1], "GET /json/version HTTP/1.1");
+}
+
+#[test]
+fn versions_of_other_series_are_read() {
+    for (answer, text, major) in [
+        (
+            json!({"version": "19.0", "version_info": [19, 0, 0, "final", 0, ""]}),
+            "19.0",
+            Some(19),
+        ),
+        (
+            json!({"server_version": "saas~17.2+e", "server_version_info": ["saas~17", 2, 0, "final", 0, "e"]}),
+            "saas~17.2+e",
+            Some(17),
+        ),
+    ] {
+        let version = web::version_of(&answer).unwrap();
+        assert_eq!((version.text.as_str(), version.major), (text, major));
+    }
+    for other in [
+        json!({"version": "1.2"}),
+        json!("16.0"),
+        json!(null),
+        json!({"version_info": [1]}),
+    ] {
+        assert_eq!(web::version_of(&other), None, "{other}");
+    }
+}
+
+#[tokio::test]
+async fn neither_result_nor_error_is_null() {
+    let server = Server::start(|_| answer("200 OK", "application/json", "", r#"{"jsonrpc": "2.0", "id": 1}"#)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let odoo = remote(&folder).odoo(&server.spec());
+    let password = secret("pw");
+    let login = Login {
+        db: &db("some_db"),
+        uid: 2,
+        password: &password,
+    };
+    assert_eq!(odoo.get_param(login, "absent").await.unwrap(), None);
+}
+
+fn failure_of<T: std::fmt::Debug>(outcome: Result<T>) -> Failure {
+    match outcome {
+        Err(RemoteError::Odoo(OdooError::Unreachable { failure, .. })) => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn answered_with(bytes: Vec<u8>) -> Failure {
+    let server = Server::start(move |_| bytes.clone()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let odoo = remote(&folder).odoo(&server.spec());
+    failure_of(odoo.version().await)
+}
+
+fn not_odoo(what: &str) -> Failure {
+    Failure::NotOdoo {
+        what: SafeText::new(what),
+    }
+}
+
+#[tokio::test]
+async fn what_proxies_and_portals_answer_is_named() {
+    let page = "<html><head><TITLE>\n Welcome to\tnginx! </TITLE>";
+    assert_eq!(
+        answered_with(answer("200 OK", "text/html", "", page)).await,
+        not_odoo("a page titled “Welcome to nginx!” (HTTP 200)")
+    );
+    for status in [502_u16, 503, 504, 413, 500] {
+        let bytes = answer(&format!("{status} X"), "text/html", "", "<title>Bad Gateway</title>");
+        assert_eq!(answered_with(bytes).await, Failure::Http { status });
+    }
+    assert_eq!(
+        answered_with(answer("200 OK", "application/json", "", r#"{"jsonrpc": "2.0", "res"#)).await,
+        not_odoo("JSON that is cut or broken (HTTP 200)")
+    );
+    assert_eq!(
+        answered_with(answer("200 OK", "application/json", "", r#"{"ok": true}"#)).await,
+        not_odoo("JSON that is not Odoo's (HTTP 200)")
+    );
+    assert_eq!(
+        answered_with(answer("200 OK", "text/plain", "", "")).await,
+        not_odoo("an empty answer (HTTP 200)")
+    );
+    // An escape in a title is shown, not obeyed.
+    let hostile = answered_with(answer("200 OK", "text/html", "", "<title>a\u{1b}[2Jb\u{202e}</title>")).await;
+    assert_eq!(hostile, not_odoo("a page titled “a\u{1b}[2Jb\u{202e}” (HTTP 200)"));
+    assert!(!hostile.to_string().contains('\u{1b}'));
+}
+
+#[tokio::test]
+async fn a_cut_answer_is_broken_and_a_closed_connection_too() {
+    let bytes =
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{\"jsonrpc\"".to_vec();
+    assert!(matches!(answered_with(bytes).await, Failure::Broken { .. }));
+    let server = Server::start(|_| Vec::new()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = remote(&folder).odoo(&server.spec()).version().await;
+    assert!(matches!(failure_of(outcome), Failure::Broken { .. }));
+}
+
+#[tokio::test]
+async fn an_endless_body_is_cut_at_the_limit() {
+    let sent = Arc::new(Mutex::new(0_usize));
+    let count = Arc::clone(&sent);
+    let server = Server::raw(move |mut stream, _| {
+        let count = Arc::clone(&count);
+        async move {
+            use tokio::io::AsyncWriteExt;
+            crate::remote::testing::read_request(&mut stream).await;
+            let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1073741824\r\n\r\n";
+            let _ = stream.write_all(head).await;
+            let chunk = vec![b'x'; 64 * 1024];
+            while stream.write_all(&chunk).await.is_ok() {
+                *count.lock().unwrap() += chunk.len();
+            }
+        }
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let odoo = remote(&folder).odoo(&server.spec());
+    let outcome = deadline("test", Duration::from_secs(20), odoo.version()).await.unwrap();
+    assert_eq!(
+        failure_of(outcome),
+        not_odoo("an answer of more than 1024 KiB, cut off")
+    );
+    // What was on its way in buffers may be more than what was read, not a gigabyte.
+    assert!(*sent.lock().unwrap() < 64 << 20);
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_and_the_master_password_stays() {
+    let second =
+        Server::start(|_| answer("200 OK", "application/json", "", r#"{"jsonrpc":"2.0","result":true}"#)).await;
+    for status in ["301 X", "302 X", "303 X", "307 X", "308 X"] {
+        let target = format!("Location: http://{}/jsonrpc\r\n", second.address);
+        let first = Server::start(move |_| answer(status, "text/html", &target, "")).await;
+        let folder = tempfile::tempdir().unwrap();
+        let remote = remote(&folder);
+        let mut spec = first.spec();
+        spec.master_password = Some(sealed(&remote, "canary-master"));
+        let failure = failure_of(remote.odoo(&spec).drop(&db("some_db")).await);
+        let Failure::NotOdoo { what } = &failure else {
+            panic!("{failure}")
+        };
+        assert!(
+            what.as_str()
+                .starts_with(&format!("a redirect to http://{}/jsonrpc", second.address)),
+            "{what}"
+        );
+        assert!(
+            first.asked()[0].body.contains("canary-master"),
+            "the first host is the one it is for"
+        );
+    }
+    assert_eq!(second.asked().len(), 0, "the second host was asked");
+}
+
+#[tokio::test]
+async fn a_read_only_handle_sends_nothing_that_writes() {
+    let server = Server::start(|_| answer("200 OK", "application/json", "", r#"{"jsonrpc":"2.0","result":7}"#)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let remote = remote(&folder);
+    let mut spec = server.spec();
+    spec.master_password = Some(sealed(&remote, "master-pw"));
+    let odoo = remote.read_only().odoo(&spec);
+    let (password, name) = (secret("pw"), db("some_db"));
+    let login = Login {
+        db: &name,
+        uid: 2,
+        password: &password,
+    };
+    let new = CreateDatabase {
+        name: &name,
+        demo: false,
+        lang: "en_US",
+        password: &password,
+        login: "admin",
+        country: None,
+        phone: None,
+    };
+    let refused = [
+        odoo.create_database(&new).await.err(),
+        odoo.duplicate(&name, &name).await.err(),
+        odoo.rename(&name, &name).await.err(),
+        odoo.drop(&name).await.err(),
+        odoo.set_param(login, "k", "v").await.err(),
+        odoo.install_modules(login, &["crm".to_owned()]).await.err(),
+        odoo.execute_kw(login, "res.users", "write", json!([[2], {}]), None)
+            .await
+            .err(),
+    ];
+    for error in refused {
+        assert!(matches!(error, Some(RemoteError::WriteRefused { .. })), "{error:?}");
+    }
+    assert_eq!(server.asked().len(), 0);
+    assert_eq!(odoo.user_count(login).await.unwrap(), 7);
+    assert_eq!(server.asked().len(), 1, "reading is allowed");
+}
+
+#[tokio::test]
+async fn modules_that_are_there_are_left_and_absent_ones_named() {
+    let server = Server::start(|asked| {
+        let body = match asked.body.contains("search_read") {
+            true => r#"{"jsonrpc":"2.0","result":[{"id":5,"name":"crm","state":"uninstalled"},{"id":6,"name":"base","state":"installed"}]}"#,
+            false => r#"{"jsonrpc":"2.0","result":{"type":"ir.actions.client"}}"#,
+        };
+        answer("200 OK", "application/json", "", body)
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let odoo = remote(&folder).odoo(&server.spec());
+    let password = secret("pw");
+    let login = Login {
+        db: &db("some_db"),
+        uid: 2,
+        password: &password,
+    };
+    odoo.install_modules(login, &["crm".to_owned(), "base".to_owned()])
+        .await
+        .unwrap();
+    let sent: Value = serde_json::from_str(&server.asked()[1].body).unwrap();
+    assert_eq!(sent["params"]["args"][4], "button_immediate_install");
+    assert_eq!(sent["params"]["args"][5], json!([[5]]));
+    let error = odoo
+        .install_modules(login, &["crm".to_owned(), "nosuch".to_owned()])
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("does not have: nosuch"), "{error}");
+    assert_eq!(server.asked().len(), 3, "nothing is installed when one is absent");
+}
+
+#[tokio::test]
+async fn errors_never_hold_the_secrets_that_were_sent() {
+    let (_server, odoo, _folder) = playing("create_denied", "canary-master").await;
+    let password = secret("canary-user");
+    let new = CreateDatabase {
+        name: &db("x1"),
+        demo: false,
+        lang: "en_US",
+        password: &password,
+        login: "admin",
+        country: None,
+        phone: None,
+    };
+    let error = odoo.create_database(&new).await.unwrap_err();
+    let shown = format!("{error} {error:?} {:?}", error.problem());
+    assert!(!shown.contains("canary"), "{shown}");
+}
