@@ -197,6 +197,15 @@ impl LogView {
                     self.open.insert(step, line.seq);
                     return Some(row(&line, RowKind::Begun, line.text.clone()));
                 }
+                (Stream::Engine, LogLevel::Warning) if begun.is_some() && line.took_ms.is_some() => {
+                    self.open.remove(&step);
+                    if let Some(open) = begun.and_then(|seq| self.at(seq)) {
+                        open.kind = RowKind::Failed;
+                        open.took_ms = line.took_ms;
+                        open.progress = None;
+                        open.note = SafeText::default();
+                    }
+                }
                 (Stream::Engine, LogLevel::Success | LogLevel::Error) if begun.is_some() => {
                     self.open.remove(&step);
                     let good = line.level == LogLevel::Success;

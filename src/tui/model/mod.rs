@@ -11,6 +11,7 @@ mod list;
 mod log;
 mod message;
 mod orders;
+mod pages;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use list::{ListState, Move};
 pub use log::{LINES_A_PAGE, LogRow, LogView, Need, RowKind};
 pub use message::{Answer, Delta, Ended, Fleet, HistoryPoint, InstanceRow, Message, Notice, NoticeLevel, PlanPreview};
 pub use orders::{Lists, Tab};
+pub use pages::{Page, PageLine, Tone, age, last_scroll, page, page_height, size, took, when};
 pub use settings::UiSettings;
 
 use super::action::{JobFacts, Key, Keymap, Place, Situation};
@@ -146,6 +148,8 @@ pub struct Model {
     pub quit_until: Option<Duration>,
     /// What of the time is on the screen.
     pub shown: Shown,
+    /// What is to be selected as soon as it is there.
+    pub wanted: Option<Target>,
     next_ticket: u64,
     next_seq: u64,
     dirty: bool,
@@ -173,6 +177,7 @@ impl Model {
             no_worker: None,
             quit_until: None,
             shown: Shown::default(),
+            wanted: None,
             next_ticket: 0,
             next_seq: 0,
             dirty: true,
@@ -210,6 +215,32 @@ impl Model {
             self.store.servers.len(),
             self.footer_rows(),
         )
+    }
+
+    /// The rows of the servers' and the second pane, each as it is when it can be seen.
+    pub fn rows(&self) -> (usize, usize) {
+        let rows = |pane| {
+            let focus = if self.layout().pane(pane).is_empty() {
+                pane
+            } else {
+                self.focus
+            };
+            let there = layout(
+                self.size,
+                focus,
+                self.zoom,
+                self.store.servers.len(),
+                self.footer_rows(),
+            );
+            there.rows(pane)
+        };
+        (rows(Pane::Servers), rows(Pane::List))
+    }
+
+    /// The rows of the log.
+    pub fn log_rows(&self) -> usize {
+        let layout = self.layout();
+        layout.rows(Pane::Log).max(1)
     }
 
     /// How many rows the bottom asks for: an error with its hint needs two.

@@ -1,16 +1,176 @@
 //! The only place that changes the model: synchronous, without IO; what must happen outside is
 //! answered as effects.
 
-use super::model::{Effect, Message, Model, Now};
+mod act;
+mod answer;
+mod ask;
+
+mod fields;
+mod form;
+mod input;
+mod layer;
+mod send;
+#[cfg(test)]
+mod storm_tests;
+#[cfg(test)]
+mod tests;
+
+use super::model::{Effect, Flash, Layer, Message, Model, Notice, NoticeLevel, Now, PlanState, Target};
+use crate::domain::{JobId, SafeText};
+use std::time::Duration;
 
 /// Takes one message in and answers what has to be done outside.
 pub fn update(model: &mut Model, message: Message, now: &Now) -> Vec<Effect> {
-    let _ = (model, message, now);
-    Vec::new()
+    let mut effects = match message {
+        Message::Input(event) => input::event(model, event, now),
+        Message::Answer(answer) => answer::answer(model, answer, now),
+        Message::Notice(notice) => noticed(model, notice, now),
+        Message::Deadline => Vec::new(),
+        Message::Resumed => {
+            model.mark_dirty();
+            vec![Effect::LoadFleet]
+        }
+    };
+    due(model, now, &mut effects);
+    effects
 }
 
 /// What has to be done before the first message.
 pub fn start(model: &mut Model, now: &Now) -> Vec<Effect> {
-    let _ = (model, now);
+    model.shown = model.should_show(now);
+    model.mark_dirty();
     vec![Effect::LoadFleet]
+}
+
+/// Everything whose time has come.
+fn due(model: &mut Model, now: &Now, effects: &mut Vec<Effect>) {
+    let past = |when: Option<Duration>| when.is_some_and(|when| now.mono >= when);
+    if past(model.flash.as_ref().map(|flash| flash.until)) {
+        model.flash = None;
+        model.mark_dirty();
+        resettle(model);
+    }
+    if past(model.quit_until) {
+        model.quit_until = None;
+    }
+    if past(model.history.due) {
+        model.history.due = None;
+        if let Some(id) = model.lists.servers.selected {
+            model.history.as_of = model.store.server(id).and_then(|server| server.track.last_check);
+            effects.push(Effect::LoadHistory(id));
+        }
+    }
+    let seq = match model.layers.last() {
+        Some(Layer::Form(form)) if past(form.plan_due) => Some(model.new_seq()),
+        _ => None,
+    };
+    if let (Some(seq), Some(Layer::Form(form))) = (seq, model.layers.last_mut()) {
+        form.plan_due = None;
+        form.plan_seq = seq;
+        if let Some(draft) = send::instance_draft(form) {
+            form.plan = PlanState::Waiting;
+            effects.push(Effect::PlanInstance {
+                seq,
+                draft: Box::new(draft),
+            });
+        }
+    }
+    let shown = model.should_show(now);
+    if shown != model.shown {
+        model.shown = shown;
+        model.mark_dirty();
+    }
+}
+
+/// Finds selections again after rows or heights changed.
+fn resettle(model: &mut Model) {
+    let rows = model.rows();
+    let Model { lists, store, .. } = model;
+    lists.changed(store, rows, false);
+}
+
+/// Puts a line at the bottom of the screen.
+fn flash(model: &mut Model, now: &Now, level: NoticeLevel, text: impl AsRef<str>, hint: Option<String>) {
+    let seconds = match level {
+        NoticeLevel::Info => 4,
+        NoticeLevel::Success => 6,
+        NoticeLevel::Warning => 8,
+        NoticeLevel::Error => 20,
+    };
+    model.flash = Some(Flash {
+        level,
+        text: SafeText::new(text.as_ref()),
+        hint,
+        until: now.mono + Duration::from_secs(seconds),
+    });
+    model.mark_dirty();
+    resettle(model);
+}
+
+/// Shows a job's log, from its end, following.
+fn follow(model: &mut Model, job: JobId) -> Vec<Effect> {
+    if model.log.job == Some(job) {
+        return Vec::new();
+    }
+    model.log.follow(job);
+    model.mark_dirty();
+    vec![Effect::FollowLog(job)]
+}
+
+/// Another server is selected: its history is wanted once the selection stands still.
+fn server_selected(model: &mut Model, now: &Now) {
+    if model.history.server != model.lists.servers.selected {
+        model.history.server = model.lists.servers.selected;
+        model.history.points.clear();
+        model.history.as_of = None;
+        model.history.due = Some(now.mono + super::model::HISTORY_DELAY);
+    }
+}
+
+/// Selects something where it stands in its list, if it is there. Answers whether it was.
+fn select(model: &mut Model, target: Target) -> bool {
+    let found = match target {
+        Target::Server(id) => {
+            model.lists.servers.selected = Some(id);
+            model.store.server(id).is_some()
+        }
+        Target::Template(id) => {
+            model.lists.templates.selected = Some(id);
+            model.store.template(id).is_some()
+        }
+        Target::Job(id) => {
+            model.lists.jobs.selected = Some(id);
+            model.store.job(id).is_some()
+        }
+        Target::Instance(id) => {
+            let server = model.store.instance(id).map(|row| row.server);
+            if let Some(server) = server {
+                model.lists.servers.selected = Some(server);
+                model.lists.here.selected = Some(id);
+                model.lists.all.selected = Some(id);
+            }
+            server.is_some()
+        }
+        Target::Fleet => true,
+    };
+    resettle(model);
+    found
+}
+
+fn noticed(model: &mut Model, notice: Notice, now: &Now) -> Vec<Effect> {
+    model.mark_dirty();
+    match notice {
+        Notice::RegistryLost(problem) => model.lost = Some(problem),
+        Notice::RegistryBack => {
+            model.lost = None;
+            flash(model, now, NoticeLevel::Success, "the registry answers again", None);
+        }
+        Notice::Flash { level, text, hint } => flash(model, now, level, text, hint),
+        Notice::NoWorker(problem) => {
+            flash(model, now, NoticeLevel::Error, &problem.message, problem.hint.clone());
+            model.no_worker = Some(problem);
+        }
+        Notice::Terminate => return vec![Effect::Quit],
+    }
+    Vec::new()
 }

@@ -1,0 +1,486 @@
+//! Pages of text over the panes: help, descriptions, reports. Made here because both who draws them
+//! and who scrolls them needs to know their lines.
+
+use super::dialog::{Layer, Subject};
+use super::{Model, Now};
+use crate::domain::SafeText;
+use crate::domain::check::CheckReport;
+use crate::domain::instance::Instance;
+use crate::domain::job::{Job, StepState};
+use crate::domain::server::Server;
+use crate::domain::{InstanceId, JobId, ServerId, TemplateId};
+use crate::tui::action::{ACTIONS, Group, allowed};
+
+/// How a line of a page is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Plain.
+    Plain,
+    /// Less important.
+    Dim,
+    /// As it should be.
+    Good,
+    /// Not as it should be.
+    Warning,
+    /// Wrong.
+    Bad,
+}
+
+/// A line of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageLine {
+    /// What follows.
+    Heading(String),
+    /// Something and its value.
+    Pair(String, SafeText, Tone),
+    /// Text.
+    Text(SafeText, Tone),
+    /// Nothing.
+    Blank,
+}
+
+/// A page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Its title.
+    pub title: String,
+    /// Its lines.
+    pub lines: Vec<PageLine>,
+}
+
+/// How many rows of a page are visible on a screen of this height.
+pub fn page_height(rows: u16) -> usize {
+    usize::from(rows.saturating_sub(4)).max(1)
+}
+
+/// The last line to which the topmost page can be scrolled.
+pub fn last_scroll(model: &Model, now: &Now) -> Option<usize> {
+    let page = page(model, model.layers.last()?, now)?;
+    Some(page.lines.len().saturating_sub(page_height(model.size.1)))
+}
+
+/// The page that a layer shows; `None` where it is a question or a form.
+pub fn page(model: &Model, layer: &Layer, now: &Now) -> Option<Page> {
+    match layer {
+        Layer::Help { .. } => Some(help(model)),
+        Layer::Describe { subject, instance, .. } => Some(match subject {
+            Subject::Server(id) => server(model, *id, now),
+            Subject::Instance(id) => described_instance(model, *id, instance.as_deref(), now),
+            Subject::Template(id) => template(model, *id, now),
+            Subject::Job(id) => job(model, *id, now),
+        }),
+        Layer::Report { server, report, .. } => Some(tested(model, *server, report)),
+        _ => None,
+    }
+}
+
+struct Lines(Vec<PageLine>);
+
+impl Lines {
+    fn pair(&mut self, label: &str, value: impl AsRef<str>) {
+        let value = SafeText::new(value.as_ref());
+        let (value, tone) = if value.as_str().is_empty() {
+            (SafeText::new("–"), Tone::Dim)
+        } else {
+            (value, Tone::Plain)
+        };
+        self.0.push(PageLine::Pair(label.to_owned(), value, tone));
+    }
+
+    fn toned(&mut self, label: &str, value: impl AsRef<str>, tone: Tone) {
+        self.0
+            .push(PageLine::Pair(label.to_owned(), SafeText::new(value.as_ref()), tone));
+    }
+
+    fn head(&mut self, text: impl Into<String>) {
+        if !self.0.is_empty() {
+            self.0.push(PageLine::Blank);
+        }
+        self.0.push(PageLine::Heading(text.into()));
+    }
+
+    fn text(&mut self, text: impl AsRef<str>, tone: Tone) {
+        self.0.push(PageLine::Text(SafeText::new(text.as_ref()), tone));
+    }
+}
+
+/// A time of day, with its date where that isn't today.
+pub fn when(at: jiff::Timestamp, now: &Now) -> String {
+    let (then, today) = (at.to_zoned(now.tz.clone()), now.wall.to_zoned(now.tz.clone()));
+    let format = if then.date() == today.date() {
+        "%H:%M:%S"
+    } else {
+        "%Y-%m-%d %H:%M:%S"
+    };
+    then.strftime(format).to_string()
+}
+
+/// How long ago something was, in the largest unit that says enough.
+pub fn age(at: jiff::Timestamp, now: &Now) -> String {
+    let seconds = now.wall.as_second().saturating_sub(at.as_second()).max(0);
+    match seconds {
+        0..=59 => "just now".to_owned(),
+        60..=7199 => format!("{} min ago", seconds / 60),
+        7200..=172_799 => format!("{} h ago", seconds / 3600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+/// A length of time, short.
+pub fn took(ms: u64) -> String {
+    match ms {
+        0..=999 => format!("{ms} ms"),
+        1000..=59_999 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
+    }
+}
+
+/// A size, short.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes;
+    let mut rest = 0;
+    let mut unit = 0;
+    while value >= 1000 && unit + 1 < UNITS.len() {
+        rest = value % 1000 / 100;
+        value /= 1000;
+        unit += 1;
+    }
+    let unit_word = UNITS.get(unit).copied().unwrap_or("B");
+    if unit >= 3 && value < 100 {
+        format!("{value}.{rest} {unit_word}")
+    } else {
+        format!("{value} {unit_word}")
+    }
+}
+
+fn help(model: &Model) -> Page {
+    let place = model.place();
+    let situation = model.situation();
+    let mut out = Lines(Vec::new());
+    for group in [Group::Look, Group::Act, Group::Move, Group::Program] {
+        out.head(group.word());
+        for action in ACTIONS.iter().filter(|a| a.group == group && a.places.contains(&place)) {
+            let keys = model.keymap().keys_of(action.id);
+            if keys.is_empty() {
+                continue;
+            }
+            let (help, tone) = match allowed(action.id, &situation) {
+                Ok(()) => (action.help.to_owned(), Tone::Plain),
+                Err(why) => (format!("{} (not now: {why})", action.help), Tone::Dim),
+            };
+            out.toned(&keys.join(" "), help, tone);
+        }
+    }
+    out.head("in forms and questions");
+    out.pair("Tab ↓ ↑", "from field to field");
+    out.pair("← → Space", "turns a choice");
+    out.pair("Enter", "to the next field that needs something, then to the button");
+    out.pair("Esc", "to Cancel, then closes");
+    out.pair("y n", "answers a question that asks for no name");
+    out.head("signs");
+    out.pair("● ▲ ✖", "as it should be · a warning, with its reason · down or failed");
+    out.pair(
+        "○ ⏸ ?",
+        "draft or disabled · in maintenance · not known, or too old to trust",
+    );
+    Page {
+        title: format!("keys in {}", place.word()),
+        lines: out.0,
+    }
+}
+
+fn gone(what: &str) -> Page {
+    Page {
+        title: what.to_owned(),
+        lines: vec![PageLine::Text(SafeText::new("It is gone meanwhile."), Tone::Warning)],
+    }
+}
+
+fn health_tone(server: &Server) -> Tone {
+    use crate::domain::health::HealthStatus as H;
+    match server.track.status {
+        H::Healthy => Tone::Good,
+        H::Warning => Tone::Warning,
+        H::Critical => Tone::Bad,
+        H::Unknown => Tone::Dim,
+    }
+}
+
+fn server(model: &Model, id: ServerId, now: &Now) -> Page {
+    let Some(server) = model.store.server(id) else {
+        return gone("server");
+    };
+    let (spec, track) = (&server.spec, &server.track);
+    let optional = |value: Option<String>| value.unwrap_or_default();
+    let number = |value: Option<u32>, unit: &str| value.map(|n| format!("{n}{unit}")).unwrap_or_default();
+    let secret = |value: &Option<crate::domain::SecretRef>| value.as_ref().map(|s| s.shown()).unwrap_or_default();
+    let mut out = Lines(Vec::new());
+    out.head("state");
+    out.pair("state", server.state().word());
+    out.toned(
+        "health",
+        format!("{}: {}", track.status.word(), track.reason),
+        health_tone(server),
+    );
+    if let Some(hint) = &track.hint {
+        out.toned("next", hint, Tone::Warning);
+    }
+    out.pair(
+        "last check",
+        optional(
+            track
+                .last_check
+                .map(|at| format!("{} ({})", when(at, now), age(at, now))),
+        ),
+    );
+    out.pair(
+        "last answer",
+        optional(
+            track
+                .last_success
+                .map(|at| format!("{} ({})", when(at, now), age(at, now))),
+        ),
+    );
+    out.pair("latency", optional(track.latency_ms.map(took)));
+    out.pair("Odoo", optional(track.version.as_ref().map(ToString::to_string)));
+    out.pair(
+        "places",
+        format!(
+            "{} of {} taken, {:.0} % free",
+            server.instance_count,
+            spec.max_instances,
+            server.available_capacity()
+        ),
+    );
+    out.head("Odoo");
+    out.pair("name", spec.name.as_str());
+    out.pair("URL", spec.server_url.as_str());
+    out.pair("IP address", optional(spec.server_ip.as_ref().map(ToString::to_string)));
+    out.pair("port", optional(spec.port.map(|p| p.to_string())));
+    out.pair("master password", secret(&spec.master_password));
+    out.pair("data_dir", optional(spec.data_dir.as_ref().map(ToString::to_string)));
+    out.head("PostgreSQL");
+    out.pair(
+        "host",
+        optional(spec.db_host.as_ref().map(|host| format!("{host}:{}", spec.db_port))),
+    );
+    out.pair("user", optional(spec.db_user.clone()));
+    out.pair("password", secret(&spec.db_password));
+    out.head("machine");
+    out.pair(
+        "ssh",
+        optional(spec.ssh.as_ref().map(|ssh| {
+            let user = ssh.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+            let port = ssh.port.map(|port| format!(":{port}")).unwrap_or_default();
+            format!("{user}{}{port}", ssh.host)
+        })),
+    );
+    out.pair("CPU cores", number(spec.cpu_cores, ""));
+    out.pair("memory", number(spec.memory_gb, " GB"));
+    out.pair("disk", number(spec.disk_gb, " GB"));
+    out.pair("description", spec.description.as_str());
+    out.pair("added", when(server.created_at, now));
+    out.pair("version", format!("{} (id {})", server.version, server.id));
+    if !model.history.points.is_empty() && model.history.server == Some(id) {
+        out.head("last checks");
+        for point in model.history.points.iter().rev().take(12) {
+            let tone = match point.status.word() {
+                "healthy" => Tone::Good,
+                "warning" => Tone::Warning,
+                "critical" => Tone::Bad,
+                _ => Tone::Dim,
+            };
+            out.toned(&when(point.at, now), point.reason.as_str(), tone);
+        }
+    }
+    Page {
+        title: format!("server {}", spec.code),
+        lines: out.0,
+    }
+}
+
+fn described_instance(model: &Model, id: InstanceId, full: Option<&Instance>, now: &Now) -> Page {
+    let Some(row) = model.store.instance(id) else {
+        return gone("instance");
+    };
+    let store = &model.store;
+    let mut out = Lines(Vec::new());
+    out.pair("name", row.name());
+    out.pair("state", row.state.word());
+    out.pair(
+        "customer",
+        row.customer
+            .and_then(|id| store.customer(id))
+            .map_or("", |c| c.name.as_str()),
+    );
+    let plan = row.plan.and_then(|id| store.plan(id));
+    out.pair(
+        "plan",
+        plan.map(|p| format!("{} ({})", p.name, p.code)).unwrap_or_default(),
+    );
+    out.pair("server", store.server_code(row.server));
+    out.pair(
+        "template",
+        store.template(row.template).map_or("?", |t| t.spec.code.as_str()),
+    );
+    out.pair("subdomain", row.subdomain());
+    out.pair("database", row.database());
+    out.pair("size", row.size_bytes.map(size).unwrap_or_default());
+    out.pair(
+        "created",
+        format!("{} ({})", when(row.created_at, now), age(row.created_at, now)),
+    );
+    match full {
+        Some(full) => {
+            out.pair("URL", &full.spec.url);
+            out.pair("admin login", &full.spec.admin_login);
+            out.pair("admin password", full.spec.admin_password.shown());
+            out.pair("database uuid", full.database_uuid.as_deref().unwrap_or(""));
+            out.pair(
+                "database oid",
+                full.database_oid.map(|oid| oid.to_string()).unwrap_or_default(),
+            );
+        }
+        None => out.text("reading the rest…", Tone::Dim),
+    }
+    if let Some(job) = store.job_of_instance(id) {
+        out.head("last job");
+        job_lines(&mut out, job, now);
+    }
+    Page {
+        title: format!("instance {}", row.subdomain()),
+        lines: out.0,
+    }
+}
+
+fn template(model: &Model, id: TemplateId, now: &Now) -> Page {
+    let Some(template) = model.store.template(id) else {
+        return gone("template");
+    };
+    let (spec, facts) = (&template.spec, &template.facts);
+    let mut out = Lines(Vec::new());
+    out.pair("name", spec.name.as_str());
+    out.pair("state", template.state.word());
+    out.pair("frozen", if facts.frozen { "yes" } else { "no" });
+    out.pair("server", model.store.server_code(spec.server_id));
+    out.pair("database", spec.template_database.as_str());
+    out.pair("size", facts.size_bytes.map(size).unwrap_or_default());
+    out.pair("Odoo", facts.odoo_version.as_deref().unwrap_or(""));
+    out.pair("language", &spec.language);
+    out.pair("base modules", spec.base_modules.join(", "));
+    out.pair("instances", template.instance_count.to_string());
+    out.pair("added", when(template.created_at, now));
+    if let Some(job) = model.store.job_of_template(id) {
+        out.head("last job");
+        job_lines(&mut out, job, now);
+    }
+    Page {
+        title: format!("template {}", spec.code),
+        lines: out.0,
+    }
+}
+
+fn job(model: &Model, id: JobId, now: &Now) -> Page {
+    let Some(job) = model.store.job(id) else {
+        return gone("job");
+    };
+    let mut out = Lines(Vec::new());
+    job_lines(&mut out, job, now);
+    out.head("steps");
+    for step in &job.steps {
+        let tone = match step.state {
+            StepState::Done => Tone::Good,
+            StepState::Failed | StepState::UndoFailed => Tone::Bad,
+            StepState::Intended | StepState::Undoing | StepState::Undone => Tone::Warning,
+            StepState::Pending => Tone::Dim,
+        };
+        let label = format!("{}/{} {}", step.index + 1, job.steps.len(), step.planned.title);
+        out.toned(&label, format!("{}  {}", step.state.word(), step.planned.detail), tone);
+        if let Some(problem) = &step.problem {
+            out.text(format!("     {}", problem.message), Tone::Bad);
+        }
+    }
+    Page {
+        title: format!("job {id}"),
+        lines: out.0,
+    }
+}
+
+fn job_lines(out: &mut Lines, job: &Job, now: &Now) {
+    out.pair("job", format!("{} · {}", job.id, job.title));
+    out.pair("state", job.state.word());
+    out.pair("asked by", &job.asked_by);
+    out.pair("asked", when(job.created_at, now));
+    out.pair("began", job.started_at.map(|at| when(at, now)).unwrap_or_default());
+    out.pair("ended", job.finished_at.map(|at| when(at, now)).unwrap_or_default());
+    if job.attempt > 1 {
+        out.pair("attempt", job.attempt.to_string());
+    }
+    if let Some(problem) = &job.problem {
+        out.toned("problem", &problem.message, Tone::Bad);
+        if let Some(hint) = &problem.hint {
+            out.toned("next", hint, Tone::Warning);
+        }
+    }
+    if let Some(serde_json::Value::Object(result)) = &job.result {
+        for (key, value) in result {
+            let text = match value {
+                serde_json::Value::String(text) => text.clone(),
+                serde_json::Value::Null => String::new(),
+                other => other.to_string(),
+            };
+            out.pair(key, text);
+        }
+    }
+}
+
+fn tested(model: &Model, id: ServerId, report: &CheckReport) -> Page {
+    let mut out = Lines(Vec::new());
+    match &report.failure {
+        Some(failure) => {
+            out.toned("result", format!("✖ {failure}"), Tone::Bad);
+            out.toned("next", failure.hint(), Tone::Warning);
+        }
+        None => {
+            let version = report
+                .version
+                .as_ref()
+                .map(|v| format!(", Odoo {v}"))
+                .unwrap_or_default();
+            out.toned(
+                "result",
+                format!("● answers in {}{version}", took(report.latency_ms)),
+                Tone::Good,
+            );
+        }
+    }
+    for warning in &report.warnings {
+        out.toned("warning", format!("▲ {warning}"), Tone::Warning);
+        out.toned("next", warning.hint(), Tone::Plain);
+    }
+    out.head("layer by layer");
+    for layer in &report.layers {
+        let (sign, tone) = match layer.passed {
+            Some(true) => ("✔", Tone::Good),
+            Some(false) => ("✖", Tone::Bad),
+            None => ("·", Tone::Dim),
+        };
+        let took = if layer.passed.is_some() {
+            took(layer.took_ms)
+        } else {
+            String::new()
+        };
+        out.toned(
+            &format!("{sign} {}", layer.name),
+            format!("{took:<9} {}", layer.note),
+            tone,
+        );
+    }
+    out.0.push(PageLine::Blank);
+    out.text("A test keeps nothing; a check (r) does.", Tone::Dim);
+    Page {
+        title: format!("test of {}", model.store.server_code(id)),
+        lines: out.0,
+    }
+}

@@ -1,0 +1,393 @@
+//! What each action of the table does.
+
+use super::{ask, follow, form, resettle, server_selected};
+use crate::domain::job::JobState;
+use crate::tui::action::{ActionId, Place};
+use crate::tui::model::{
+    Act, Asked, Effect, LINES_A_PAGE, Layer, Model, Move, Need, NoticeLevel, Now, Pane, Subject, Tab, Target,
+    TemplateWork, Ticket,
+};
+use tui_input::Input;
+
+/// Does an allowed action.
+pub(super) fn perform(model: &mut Model, id: ActionId, now: &Now) -> Vec<Effect> {
+    use ActionId as Id;
+    match id {
+        Id::Down => go(model, Move::Rows(1), now),
+        Id::Up => go(model, Move::Rows(-1), now),
+        Id::PageDown => go(model, Move::HalfPages(2), now),
+        Id::PageUp => go(model, Move::HalfPages(-2), now),
+        Id::HalfDown => go(model, Move::HalfPages(1), now),
+        Id::HalfUp => go(model, Move::HalfPages(-1), now),
+        Id::Top => go(model, Move::Top, now),
+        Id::Bottom => go(model, Move::Bottom, now),
+        Id::ScrollLeft | Id::ScrollRight => sideways(model, id == Id::ScrollRight),
+        Id::NextPane => focus(model, step(model.focus, 1)),
+        Id::PreviousPane => focus(model, step(model.focus, 2)),
+        Id::ServersPane => focus(model, Pane::Servers),
+        Id::InstancesPane => show(model, Tab::Here),
+        Id::TemplatesList => show(model, Tab::Templates),
+        Id::JobsList => show(model, Tab::Jobs),
+        Id::LogPane => focus(model, Pane::Log),
+        Id::NextList => {
+            let tab = if model.focus == Pane::List {
+                model.lists.tab.next()
+            } else {
+                model.lists.tab
+            };
+            show(model, tab)
+        }
+        Id::Open => open(model, now),
+        Id::Back => back(model),
+        Id::Zoom => {
+            model.zoom = !model.zoom;
+            resettle(model);
+            Vec::new()
+        }
+        Id::Help => push(model, Layer::Help { scroll: 0 }),
+        Id::Filter => {
+            let text = match model.place() {
+                Place::Log => model.log.search.clone(),
+                place => model.lists.filter(place).text().to_owned(),
+            };
+            let layer = Layer::Typing {
+                input: Input::new(text.clone()),
+                before: text,
+            };
+            push(model, layer)
+        }
+        Id::SearchNext | Id::SearchPrevious => {
+            let height = model.log_rows();
+            if !model.log.find(id == Id::SearchPrevious, height) {
+                let text = format!("{:?} is nowhere in the lines here", model.log.search);
+                super::flash(model, now, NoticeLevel::Info, text, None);
+            }
+            Vec::new()
+        }
+        Id::Describe => describe(model),
+        Id::Log => log(model),
+        Id::Redraw => vec![Effect::LoadFleet],
+        Id::Suspend => vec![Effect::Suspend],
+        // Handled before the table is asked; here for settings that bind it to something else.
+        Id::Interrupt => Vec::new(),
+        Id::Quit => quit(model, now),
+        Id::New => form::open_new(model, now),
+        Id::Edit => form::open_edit(model),
+        Id::Again => again(model, now),
+        _ => change(model, id, now),
+    }
+}
+
+fn step(pane: Pane, by: usize) -> Pane {
+    let at = Pane::ALL.iter().position(|p| *p == pane).unwrap_or(0);
+    Pane::ALL[(at + by) % Pane::ALL.len()]
+}
+
+fn focus(model: &mut Model, pane: Pane) -> Vec<Effect> {
+    model.focus = pane;
+    resettle(model);
+    Vec::new()
+}
+
+fn show(model: &mut Model, tab: Tab) -> Vec<Effect> {
+    model.lists.tab = tab;
+    let effects = focus(model, Pane::List);
+    if tab == Tab::Jobs {
+        return follow_selected(model);
+    }
+    effects
+}
+
+fn push(model: &mut Model, layer: Layer) -> Vec<Effect> {
+    model.layers.push(layer);
+    Vec::new()
+}
+
+fn follow_selected(model: &mut Model) -> Vec<Effect> {
+    match model.lists.jobs.selected {
+        Some(job) => follow(model, job),
+        None => Vec::new(),
+    }
+}
+
+fn need(model: &Model, need: Need) -> Vec<Effect> {
+    match (need, model.log.job) {
+        (Need::Before(before), Some(job)) => vec![Effect::LogBefore {
+            job,
+            before,
+            limit: LINES_A_PAGE,
+        }],
+        (Need::Follow, Some(job)) => vec![Effect::FollowLog(job)],
+        _ => Vec::new(),
+    }
+}
+
+fn go(model: &mut Model, to: Move, now: &Now) -> Vec<Effect> {
+    let place = model.place();
+    if place == Place::Log {
+        let height = model.log_rows();
+        let half = isize::try_from(height.max(2) / 2).unwrap_or(1);
+        let wanted = match to {
+            Move::Rows(by) => model.log.scroll(by, height),
+            Move::HalfPages(by) => model.log.scroll(by * half, height),
+            Move::Top => model.log.to_top(height),
+            Move::Bottom => model.log.to_end(),
+        };
+        return need(model, wanted);
+    }
+    let rows = model.rows();
+    let Model { lists, store, .. } = model;
+    let changed = lists.go(place, to, store, rows);
+    if changed && place == Place::Servers {
+        server_selected(model, now);
+    }
+    if changed && place == Place::Jobs {
+        return follow_selected(model);
+    }
+    Vec::new()
+}
+
+fn sideways(model: &mut Model, right: bool) -> Vec<Effect> {
+    if model.focus == Pane::Log {
+        let left = model.log.left;
+        model.log.left = if right {
+            (left + 16).min(8192)
+        } else {
+            left.saturating_sub(16)
+        };
+        return Vec::new();
+    }
+    focus(model, if right { Pane::List } else { Pane::Servers })
+}
+
+fn open(model: &mut Model, now: &Now) -> Vec<Effect> {
+    match model.place() {
+        Place::Servers if model.store.servers.is_empty() => form::open_new(model, now),
+        Place::Servers => show(model, Tab::Here),
+        Place::Instances | Place::Templates => describe(model),
+        Place::Jobs => log(model),
+        Place::Log => {
+            model.zoom = !model.zoom;
+            resettle(model);
+            Vec::new()
+        }
+    }
+}
+
+/// One level back: the flash, the filter, the zoom, the focus; never out of the program.
+fn back(model: &mut Model) -> Vec<Effect> {
+    let place = model.place();
+    let rows = model.rows();
+    if model.flash.is_some() {
+        model.flash = None;
+        resettle(model);
+    } else if place == Place::Log && !model.log.search.is_empty() {
+        model.log.search.clear();
+        model.log.hit = None;
+    } else if place != Place::Log && !model.lists.filter(place).text().is_empty() {
+        let Model { lists, store, .. } = model;
+        lists.set_filter(place, "", store, rows);
+    } else if model.zoom {
+        model.zoom = false;
+        resettle(model);
+    } else if place == Place::Log && !model.log.following() {
+        let wanted = model.log.to_end();
+        return need(model, wanted);
+    } else {
+        focus(
+            model,
+            if model.focus == Pane::Log {
+                Pane::List
+            } else {
+                Pane::Servers
+            },
+        );
+    }
+    Vec::new()
+}
+
+fn describe(model: &mut Model) -> Vec<Effect> {
+    let subject = match model.current_target() {
+        Some(Target::Server(id)) => Subject::Server(id),
+        Some(Target::Instance(id)) => Subject::Instance(id),
+        Some(Target::Template(id)) => Subject::Template(id),
+        Some(Target::Job(id)) => Subject::Job(id),
+        Some(Target::Fleet) | None => return Vec::new(),
+    };
+    model.layers.push(Layer::Describe {
+        subject,
+        instance: None,
+        scroll: 0,
+    });
+    match subject {
+        Subject::Instance(id) => vec![Effect::LoadInstance(id)],
+        _ => Vec::new(),
+    }
+}
+
+fn log(model: &mut Model) -> Vec<Effect> {
+    let Some(job) = model.current_job() else {
+        return Vec::new();
+    };
+    focus(model, Pane::Log);
+    follow(model, job)
+}
+
+fn quit(model: &mut Model, now: &Now) -> Vec<Effect> {
+    if model.zoom {
+        model.zoom = false;
+        resettle(model);
+        return Vec::new();
+    }
+    let at_work = model.store.jobs.iter().filter(|job| !job.state.is_over()).count();
+    if at_work == 0 && model.asked.is_empty() {
+        return vec![Effect::Quit];
+    }
+    ask::quit(model, at_work, now);
+    Vec::new()
+}
+
+fn again(model: &mut Model, now: &Now) -> Vec<Effect> {
+    let Some(act) = model.failed.clone() else {
+        return Vec::new();
+    };
+    if act.is_destructive() || ask::needs_question(&act) {
+        ask::act(model, act, now);
+        return Vec::new();
+    }
+    start(model, act, now).1
+}
+
+/// Starts an action, which is seen at once: on its row and on the last line.
+pub(super) fn start(model: &mut Model, act: Act, now: &Now) -> (Ticket, Vec<Effect>) {
+    let ticket = model.new_ticket();
+    let verb = verb(model, &act);
+    super::flash(model, now, NoticeLevel::Info, format!("{verb}…"), None);
+    model.failed = None;
+    model.asked.insert(
+        ticket,
+        Asked {
+            act: act.clone(),
+            verb,
+            progress: None,
+        },
+    );
+    (ticket, vec![Effect::Act { ticket, act }])
+}
+
+/// What is being done, as it is said: `checking prod-1`.
+fn verb(model: &Model, act: &Act) -> String {
+    let target = ask::label(model, act.target());
+    match act {
+        Act::Test(_) => format!("testing {target}"),
+        Act::Check(_) => format!("checking {target}"),
+        Act::CheckAll => format!("checking all {} servers", model.store.servers.len()),
+        Act::Activate { .. } => format!("testing and activating {target}"),
+        Act::Deactivate { .. } => format!("deactivating {target}"),
+        Act::Maintain { .. } => format!("putting {target} in maintenance"),
+        Act::DeleteServer { .. } | Act::DeleteTemplate { .. } | Act::DeleteInstance { .. } => {
+            format!("deleting {target}")
+        }
+        Act::ForgetInstance { .. } => format!("removing the record of {target}"),
+        Act::AddServer(draft) => format!("adding server {}", draft.spec.code),
+        Act::EditServer { .. } => format!("saving {target}"),
+        Act::AddTemplate(draft) => format!("adding template {}", draft.spec.code),
+        Act::TemplateJob { work, .. } => match work {
+            TemplateWork::CreateDatabase => format!("queueing the creation of {target}'s database"),
+            TemplateWork::Adopt => format!("queueing the adoption of {target}"),
+            TemplateWork::Thaw => format!("queueing the thawing of {target}"),
+        },
+        Act::CreateInstance { draft, .. } => format!("queueing the creation of {}", draft.name),
+        Act::RetryJob(_) => format!("queueing {target} again"),
+        Act::CancelJob(_) => format!("asking {target} to stop"),
+    }
+}
+
+fn change(model: &mut Model, id: ActionId, now: &Now) -> Vec<Effect> {
+    let Some(act) = make(model, id) else {
+        return Vec::new();
+    };
+    if ask::needs_question(&act) {
+        ask::act(model, act, now);
+        return Vec::new();
+    }
+    start(model, act, now).1
+}
+
+/// The action on what is selected, with its id and version as they are seen now.
+fn make(model: &Model, id: ActionId) -> Option<Act> {
+    use ActionId as Id;
+    let server = || model.current_server().and_then(|id| model.store.server(id));
+    let template = || model.lists.templates.selected.and_then(|id| model.store.template(id));
+    let work = |work| {
+        template().map(|template| Act::TemplateJob {
+            template: template.id,
+            version: template.version,
+            work,
+        })
+    };
+    match id {
+        Id::Test => server().map(|server| Act::Test(server.id)),
+        Id::Check => server().map(|server| Act::Check(server.id)),
+        Id::CheckAll => Some(Act::CheckAll),
+        Id::Activate => server().map(|server| Act::Activate {
+            server: server.id,
+            version: server.version,
+        }),
+        Id::Deactivate => server().map(|server| Act::Deactivate {
+            server: server.id,
+            version: server.version,
+        }),
+        Id::Maintenance => server().map(|server| Act::Maintain {
+            server: server.id,
+            version: server.version,
+        }),
+        Id::CreateDatabase => work(TemplateWork::CreateDatabase),
+        Id::Adopt => work(TemplateWork::Adopt),
+        Id::Thaw => work(TemplateWork::Thaw),
+        Id::Retry => model.current_job().map(Act::RetryJob),
+        Id::CancelJob => model.current_job().map(Act::CancelJob),
+        Id::Delete => delete(model),
+        _ => None,
+    }
+}
+
+fn delete(model: &Model) -> Option<Act> {
+    use crate::domain::instance::InstanceState as S;
+    match model.place() {
+        Place::Servers => model
+            .lists
+            .servers
+            .selected
+            .and_then(|id| model.store.server(id))
+            .map(|server| Act::DeleteServer {
+                server: server.id,
+                version: server.version,
+            }),
+        Place::Templates => model
+            .lists
+            .templates
+            .selected
+            .and_then(|id| model.store.template(id))
+            .map(|template| Act::DeleteTemplate {
+                template: template.id,
+                version: template.version,
+            }),
+        Place::Instances => model
+            .lists
+            .instance()
+            .and_then(|id| model.store.instance(id))
+            .map(|row| {
+                let (instance, version) = (row.id, row.version);
+                let stuck = model
+                    .store
+                    .job_of_instance(instance)
+                    .is_some_and(|job| job.state == JobState::Stuck);
+                match row.state {
+                    S::Failed | S::Draft if !stuck => Act::ForgetInstance { instance, version },
+                    _ => Act::DeleteInstance { instance, version },
+                }
+            }),
+        Place::Jobs | Place::Log => None,
+    }
+}

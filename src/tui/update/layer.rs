@@ -1,0 +1,159 @@
+//! Keys for what lies over the panes.
+
+use super::{ask, flash, form, resettle};
+use crate::domain::SafeText;
+use crate::tui::action::{ActionId, Found, Key, Place};
+use crate::tui::model::{Effect, Layer, Model, Move, NoticeLevel, Now, insert, may_type};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use tui_input::Input;
+use tui_input::backend::crossterm::EventHandler;
+
+pub(super) fn key(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> Vec<Effect> {
+    match model.layers.last() {
+        Some(Layer::Help { .. } | Layer::Describe { .. } | Layer::Report { .. }) => page(model, key, now),
+        Some(Layer::Typing { .. }) => typing(model, event, key),
+        Some(Layer::Confirm(_)) => ask::key(model, event, key, now),
+        Some(Layer::Form(_)) => form::key(model, event, key, now),
+        None => Vec::new(),
+    }
+}
+
+/// A page of text: scrolled by the keys of lists, closed by those that go back.
+fn page(model: &mut Model, key: Key, now: &Now) -> Vec<Effect> {
+    let found = model.keymap().find(model.place(), &[key]);
+    let height = usize::from(model.size.1.saturating_sub(6)).max(1);
+    let scroll = match model.layers.last_mut() {
+        Some(Layer::Help { scroll } | Layer::Describe { scroll, .. } | Layer::Report { scroll, .. }) => scroll,
+        _ => return Vec::new(),
+    };
+    let down = |scroll: &mut usize, by: usize| *scroll = scroll.saturating_add(by).min(9_999);
+    match found {
+        Found::Action(ActionId::Down) => down(scroll, 1),
+        Found::Action(ActionId::Up) => *scroll = scroll.saturating_sub(1),
+        Found::Action(ActionId::PageDown) => down(scroll, height),
+        Found::Action(ActionId::HalfDown) => down(scroll, height / 2),
+        Found::Action(ActionId::PageUp) => *scroll = scroll.saturating_sub(height),
+        Found::Action(ActionId::HalfUp) => *scroll = scroll.saturating_sub(height / 2),
+        Found::Action(ActionId::Top) => *scroll = 0,
+        Found::Action(ActionId::Bottom) => *scroll = 9_999,
+        Found::Action(ActionId::Suspend) => return vec![Effect::Suspend],
+        Found::Action(ActionId::Back | ActionId::Quit | ActionId::Help | ActionId::Describe | ActionId::Open) => {
+            model.layers.pop();
+        }
+        _ => {}
+    }
+    if let Some(last) = crate::tui::model::last_scroll(model, now) {
+        match model.layers.last_mut() {
+            Some(Layer::Help { scroll } | Layer::Describe { scroll, .. } | Layer::Report { scroll, .. }) => {
+                *scroll = (*scroll).min(last);
+            }
+            _ => {}
+        }
+    }
+    Vec::new()
+}
+
+/// Edits a line of text. Answers whether the key was for it.
+pub(super) fn edit(input: &mut Input, event: &KeyEvent) -> bool {
+    if let KeyCode::Char(c) = event.code {
+        let held = event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT);
+        if held.is_empty() {
+            if may_type(c) {
+                insert(input, &c.to_string());
+            }
+            return true;
+        }
+    }
+    input.handle_event(&Event::Key(*event)).is_some()
+}
+
+fn typing(model: &mut Model, event: &KeyEvent, key: Key) -> Vec<Effect> {
+    let Some(Layer::Typing { input, before }) = model.layers.last_mut() else {
+        return Vec::new();
+    };
+    match key.code {
+        KeyCode::Esc => {
+            let clear = if before.is_empty() || model.focus == crate::tui::model::Pane::Log {
+                String::new()
+            } else if input.value() == before.as_str() {
+                String::new()
+            } else {
+                before.clone()
+            };
+            model.layers.pop();
+            set_text(model, &clear);
+            Vec::new()
+        }
+        KeyCode::Enter => {
+            model.layers.pop();
+            search_now(model);
+            Vec::new()
+        }
+        KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown => {
+            let to = match key.code {
+                KeyCode::Up => Move::Rows(-1),
+                KeyCode::Down => Move::Rows(1),
+                KeyCode::PageUp => Move::HalfPages(-2),
+                _ => Move::HalfPages(2),
+            };
+            let (place, rows) = (model.place(), model.rows());
+            let Model { lists, store, .. } = model;
+            lists.go(place, to, store, rows);
+            Vec::new()
+        }
+        _ => {
+            let old = input.value().to_owned();
+            edit(input, event);
+            let text = input.value().to_owned();
+            if text != old {
+                set_text(model, &text);
+            }
+            Vec::new()
+        }
+    }
+}
+
+/// The filter of where one stands becomes this; in the log, what is searched for.
+pub(super) fn set_text(model: &mut Model, text: &str) {
+    let place = model.place();
+    if place == Place::Log {
+        model.log.search = text.trim().to_lowercase();
+        model.log.hit = None;
+        return;
+    }
+    let rows = model.rows();
+    let Model { lists, store, .. } = model;
+    lists.set_filter(place, text, store, rows);
+}
+
+fn search_now(model: &mut Model) {
+    if model.place() == Place::Log {
+        let height = model.log_rows();
+        model.log.find(true, height);
+    }
+}
+
+/// A paste goes into the field that has the cursor, and nowhere else: it never confirms, moves or acts.
+pub(super) fn paste(model: &mut Model, text: &str, now: &Now) {
+    model.mark_dirty();
+    let line = text.lines().next().unwrap_or_default();
+    match model.layers.last_mut() {
+        Some(Layer::Typing { input, .. }) => {
+            insert(input, line);
+            let text = input.value().to_owned();
+            set_text(model, &text);
+        }
+        Some(Layer::Form(_)) => form::paste(model, text, now),
+        Some(Layer::Confirm(confirm)) if confirm.typed.is_some() => {
+            let text = "the name has to be typed: a paste confirms nothing";
+            flash(model, now, NoticeLevel::Warning, text, None);
+        }
+        Some(_) => {}
+        None => {
+            let start: String = line.chars().take(20).collect();
+            let text = format!("pasted text ({}…) goes nowhere here", SafeText::new(&start));
+            flash(model, now, NoticeLevel::Info, text, None);
+        }
+    }
+    resettle(model);
+}
