@@ -56,7 +56,7 @@ fn dispatch(cli: Cli, shell: &Shell) -> Result<ExitCode, Problem> {
     let loaded = open::settings(&cli.global)?;
     let _log = open::logging(&loaded, matches!(cli.verb, Some(Verb::Worker { .. })));
     let Some(verb) = cli.verb else {
-        return Ok(screen::run(loaded, shell));
+        return Ok(screen::run(std::sync::Arc::new(loaded), shell));
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

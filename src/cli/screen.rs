@@ -2,23 +2,22 @@
 
 use super::open;
 use super::shell::Shell;
-use crate::config::{Loaded, Settings};
+use crate::config::{self, Loaded};
 use crate::domain::audit::Role;
 use crate::domain::{Problem, SafeText};
-use crate::ops::Ops;
-use crate::tui::action::Keymap;
+use crate::tui::action::{KeyClash, Keymap};
 use crate::tui::dashboard::{self, Dashboard, DashboardError};
 use crate::tui::model::{Message, Notice, NoticeLevel, UiSettings};
 use crate::tui::run::Pace;
 use crate::tui::task::OpsDoor;
-use crate::tui::term::Modes;
+use crate::tui::term::{Modes, is_terminal};
 use crate::tui::theme::Theme;
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Shows the dashboard, and ends with its status.
-pub(super) fn run(loaded: Loaded, shell: &Shell) -> ExitCode {
+pub(super) fn run(loaded: Arc<Loaded>, shell: &Shell) -> ExitCode {
     dashboard::block_on(async {
         match show(loaded).await {
             Ok(status) => ExitCode::from(status),
@@ -30,95 +29,101 @@ pub(super) fn run(loaded: Loaded, shell: &Shell) -> ExitCode {
     })
 }
 
-async fn show(loaded: Loaded) -> Result<u8, Problem> {
-    if !crate::tui::term::is_terminal() {
-        return Err(problem(&DashboardError::NoTerminal));
-    }
-    let ops = open::ops(Arc::new(loaded), "dashboard").await?;
-    show_on(ops).await
-}
-
-/// The dashboard on these operations; its exit status.
+/// The dashboard on this fleet until it ends; its exit status.
 ///
 /// # Errors
-/// When there is no terminal, or it fails.
-pub(super) async fn show_on(ops: Ops) -> Result<u8, Problem> {
-    let loaded = ops.loaded();
-    let settings = &loaded.settings;
-    let mut warnings = loaded.warnings.clone();
-    let (theme, complaint) = theme(&settings.screen.theme, &loaded.places.themes_dir);
-    warnings.extend(complaint);
-    let keys = settings
-        .keys
-        .iter()
-        .map(|(action, keys)| (action.clone(), keys.list().to_vec()));
-    let (keymap, clashes) = Keymap::from_config(&keys.collect());
-    warnings.extend(clashes.iter().map(ToString::to_string));
-    let dashboard = Dashboard {
-        ui: ui(settings, keymap),
-        theme,
-        modes: Modes {
-            mouse: settings.screen.mouse,
-            keyboard: false,
-        },
-        pace: Pace {
-            frame: settings.screen.coalesce.0,
-            ..Pace::default()
-        },
-    };
+/// When there is no terminal, or the registry can't be had.
+pub(super) async fn show(loaded: Arc<Loaded>) -> Result<u8, Problem> {
+    if !is_terminal() {
+        return Err(problem(&DashboardError::NoTerminal));
+    }
+    let (dashboard, odd) = dashboard(&loaded);
+    let ops = open::ops(loaded, "dashboard").await?;
     let end = dashboard::show(dashboard, |post| {
-        for warning in &warnings {
+        for text in odd {
             post.send(Message::Notice(Notice::Flash {
                 level: NoticeLevel::Warning,
-                text: SafeText::new(warning),
-                hint: None,
+                text: SafeText::new(&text),
+                hint: Some("mend it in the configuration; `vigie doctor` lists all such things".to_owned()),
             }));
         }
-        OpsDoor::new(ops.clone(), post)
+        OpsDoor::new(ops, post)
     })
     .await
     .map_err(|error| problem(&error))?;
     Ok(dashboard::status(end))
 }
 
-fn ui(settings: &Settings, keymap: Keymap) -> UiSettings {
-    UiSettings {
-        profile: settings.fleet.name.clone(),
-        // Whoever can write the registry's file can do everything to it.
-        role: Role::Admin,
-        thresholds: settings.thresholds(),
-        rules: settings.health_rules(),
-        stale_after: settings.checks.stale_after.0,
-        root_domain: settings.root_domain().map(str::to_owned),
-        reserved: settings.reserved_names().to_vec(),
-        admin_login: settings.fleet.admin_login.clone(),
-        ascii: settings.screen.ascii,
-        keymap,
-        ..UiSettings::default()
-    }
+/// What the dashboard is started with, and what in the settings is odd and does not stop it.
+fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
+    let settings = &loaded.settings;
+    let screen = &settings.screen;
+    let mut odd = loaded.warnings.clone();
+    let (keymap, clashes) = keymap(loaded);
+    odd.extend(clashes.iter().map(ToString::to_string));
+    let theme = theme(loaded).unwrap_or_else(|why| {
+        odd.push(why);
+        Theme::default()
+    });
+    let dashboard = Dashboard {
+        ui: UiSettings {
+            profile: settings.fleet.name.clone(),
+            role: Role::Admin,
+            thresholds: settings.thresholds(),
+            rules: settings.health_rules(),
+            stale_after: settings.checks.stale_after.0,
+            root_domain: settings.root_domain().map(str::to_owned),
+            reserved: settings.reserved_names().to_vec(),
+            admin_login: settings.fleet.admin_login.clone(),
+            ascii: screen.ascii,
+            keymap,
+            menu_delay: screen.menu_delay.0,
+        },
+        theme,
+        modes: Modes {
+            mouse: screen.mouse,
+            keyboard: screen.keyboard_protocol,
+        },
+        pace: Pace {
+            frame: screen.coalesce.0,
+            ..Pace::default()
+        },
+    };
+    (dashboard, odd)
 }
 
-/// The theme of this name: the operator's own before a built-in one; the default, and a complaint,
-/// where there is none or it is wrong.
-fn theme(name: &str, folder: &Path) -> (Theme, Option<String>) {
-    // A name is no path.
-    let own = (!name.contains(['/', '\\'])).then(|| folder.join(format!("{name}.toml")));
-    if let Some(text) = own.and_then(|path| std::fs::read_to_string(path).ok()) {
-        return match Theme::parse(name, &text) {
-            Ok(theme) => (theme, None),
-            Err(error) => (Theme::default(), Some(error.to_string())),
-        };
+/// The keys, and what in the settings could not be followed.
+pub(super) fn keymap(loaded: &Loaded) -> (Keymap, Vec<KeyClash>) {
+    let keys: BTreeMap<String, Vec<String>> = loaded
+        .settings
+        .keys
+        .iter()
+        .map(|(action, keys)| (action.clone(), keys.list().to_vec()))
+        .collect();
+    Keymap::from_config(&keys)
+}
+
+/// The theme: the operator's own file of that name before the one that is built in.
+///
+/// # Errors
+/// Why it can't be had.
+pub(super) fn theme(loaded: &Loaded) -> Result<Theme, String> {
+    let name = loaded.settings.screen.theme.as_str();
+    let plain = !name.is_empty() && !name.starts_with('.') && !name.contains('/');
+    let path = loaded.places.themes_dir.join(format!("{name}.toml"));
+    if plain && path.is_file() {
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        return Theme::parse(name, &text).map_err(|error| error.to_string());
     }
-    match Theme::built_in(name) {
-        Some(theme) => (theme, None),
-        None => {
-            let complaint = format!(
-                "there is no theme {name:?}; built in are {}",
-                Theme::BUILT_IN.join(", ")
-            );
-            (Theme::default(), Some(complaint))
-        }
-    }
+    Theme::built_in(name).ok_or_else(|| {
+        let near = config::nearest(name, &Theme::BUILT_IN).map(|near| format!("; did you mean {near:?}?"));
+        format!(
+            "there is no theme {name:?}: built in are {}, your own belong in {}{}",
+            Theme::BUILT_IN.join(", "),
+            loaded.places.themes_dir.display(),
+            near.unwrap_or_default()
+        )
+    })
 }
 
 fn problem(error: &DashboardError) -> Problem {

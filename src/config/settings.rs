@@ -148,8 +148,12 @@ pub struct Screen {
     pub theme: String,
     /// Background changes are drawn together within this time.
     pub coalesce: Span,
-    /// Whether the mouse is taken.
+    /// How long the rest of a key sequence is waited for before its menu is shown.
+    pub menu_delay: Span,
+    /// Whether the mouse is taken; the terminal's own selecting then needs Shift.
     pub mouse: bool,
+    /// Whether the terminal is asked to tell more keys apart.
+    pub keyboard_protocol: bool,
     /// Whether only ASCII is drawn.
     pub ascii: bool,
 }
@@ -255,7 +259,7 @@ impl Default for Checks {
             jitter: Span::secs(2),
             slow: Span::secs(2),
             failures_before_offline: Bounded::new(2),
-            stale_after: Span::secs(45 * 60),
+            stale_after: Span::secs(30 * 60),
         }
     }
 }
@@ -294,9 +298,11 @@ impl Default for Retention {
 impl Default for Screen {
     fn default() -> Self {
         Self {
-            theme: "default".to_owned(),
+            theme: "dark".to_owned(),
             coalesce: Span::ms(16),
-            mouse: true,
+            menu_delay: Span::ms(300),
+            mouse: false,
+            keyboard_protocol: false,
             ascii: false,
         }
     }

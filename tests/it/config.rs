@@ -1,0 +1,51 @@
+//! `config.example.toml` says exactly what the program does without it.
+
+use std::collections::BTreeSet;
+use vigie::config::{ENVIRONMENT, Settings, parse};
+
+const EXAMPLE: &str = include_str!("../../config.example.toml");
+
+/// Every `section.key` of a document.
+fn keys(document: &toml::Table) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for (section, content) in document {
+        let table = content.as_table().expect("sections only");
+        all.extend(table.keys().map(|key| format!("{section}.{key}")));
+    }
+    all
+}
+
+#[test]
+fn the_example_gives_exactly_the_defaults() {
+    let parsed = parse("config.example.toml", EXAMPLE).expect("valid");
+    assert_eq!(parsed, Settings::default());
+}
+
+#[test]
+fn the_example_names_every_setting() {
+    let example: toml::Table = EXAMPLE.parse().expect("TOML");
+    let defaults = toml::Table::try_from(Settings::default()).expect("TOML");
+    assert_eq!(keys(&example), keys(&defaults));
+}
+
+#[test]
+fn every_setting_of_the_example_is_explained_above_it() {
+    let mut above = "";
+    for line in EXAMPLE.lines() {
+        if line.contains(" = ") && !line.starts_with('#') {
+            assert!(above.starts_with('#'), "no comment above: {line}");
+        }
+        above = line;
+    }
+}
+
+#[test]
+fn the_example_names_every_variable_beside_its_setting() {
+    for (name, setting) in ENVIRONMENT.iter().filter(|(_, setting)| setting.contains('.')) {
+        let (_, key) = setting.split_once('.').expect("a key");
+        let line = EXAMPLE
+            .lines()
+            .find(|line| line.starts_with(&format!("{key} = ")) && line.contains(name));
+        assert!(line.is_some(), "{name} is not beside {key}");
+    }
+}

@@ -1,0 +1,3 @@
+//! The parts together, in one binary.
+
+mod config;
