@@ -5,7 +5,6 @@ use crate::config::{self, Arguments, LoadError, Loaded, LogLevel};
 use crate::domain::Problem;
 use crate::domain::audit::Actor;
 use crate::jobs::Tools;
-use crate::jobs::tools::Redact;
 use crate::ops::Ops;
 use crate::registry::Registry;
 use crate::registry::sqlite::Sqlite;
@@ -127,11 +126,7 @@ pub(super) fn remote(loaded: &Loaded) -> Result<Remote, Problem> {
 
 /// The doors that steps are handed.
 pub(super) fn tools(loaded: &Loaded, remote: &Remote) -> Tools {
-    let keyring = remote.keyring().clone();
-    Tools {
-        redact: Redact::with(move |text| keyring.redactor().redact(text).into_owned()),
-        thresholds: loaded.settings.thresholds(),
-    }
+    Tools::new(remote.clone(), loaded.settings.thresholds())
 }
 
 /// Operations through `via`.

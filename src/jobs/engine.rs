@@ -129,7 +129,7 @@ impl Engine {
             claimed,
             Arc::clone(&stop.poke),
         );
-        let log = LogWriter::start(Arc::clone(&self.registry), job.id, self.tools.redact.clone());
+        let log = LogWriter::start(Arc::clone(&self.registry), job.id, self.tools.redact());
         if job.cancel_requested {
             lease.cancel.cancel();
         }

@@ -175,6 +175,7 @@ async fn load(registry: &dyn Registry, request: Request) -> Result<Planning, Reg
             template: Some(registry.template(made_as.template_id).await?),
             instance: None,
             instance_spec: Some(made_as.clone()),
+            lodger: None,
         },
     };
     let new_job = new_job(&spec, &world, instance_spec);
@@ -252,10 +253,22 @@ pub(super) async fn world_of(registry: &dyn Registry, spec: &JobSpec) -> Result<
         None => None,
     };
     let instance_spec = instance.as_ref().map(|instance| instance.spec.clone());
+    let lodger = match (&template, spec) {
+        (Some(template), JobSpec::TemplateAdopt { .. }) => {
+            let database = &template.spec.template_database;
+            let called = registry.instances_called(database.as_str()).await?;
+            let here = |i: &crate::domain::instance::Instance| {
+                i.spec.server_id == server.id && i.spec.database_name == *database && i.state.takes_place()
+            };
+            called.into_iter().find(here).map(|instance| instance.spec.name)
+        }
+        _ => None,
+    };
     Ok(World {
         server,
         template,
         instance,
         instance_spec,
+        lodger,
     })
 }

@@ -232,6 +232,8 @@ pub struct World {
     pub instance: Option<Instance>,
     /// What the instance is made as, also in a plan.
     pub instance_spec: Option<InstanceSpec>,
+    /// The instance that lives in the template's database, where one does: it can't be adopted.
+    pub lodger: Option<SafeText>,
 }
 
 impl World {

@@ -9,6 +9,7 @@ use crate::jobs::engine::EngineOptions;
 use crate::jobs::failpoint::FailPoints;
 use crate::jobs::lease::LeaseTimes;
 use crate::jobs::worker::{self, ScheduleOptions, WorkerOptions};
+use crate::remote::probe::CheckSettings;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +38,11 @@ fn options(loaded: &Loaded, idle_exit: Option<u64>) -> WorkerOptions {
     let settings = &loaded.settings;
     let schedule = settings.worker.checks.then(|| ScheduleOptions {
         interval: settings.checks.interval.0,
-        timeout: settings.checks.timeout.0,
+        check: CheckSettings {
+            timeout: settings.checks.timeout.0,
+            ..CheckSettings::default()
+        },
+        jitter: settings.checks.jitter.0,
         concurrency: settings.checks.concurrency.get() as usize,
         rules: settings.health_rules(),
         keep_checks: settings.retention.checks.0,

@@ -91,7 +91,8 @@ impl Step for CloneDatabase {
                     continue;
                 };
                 if *name != ours.temp && !info.is_marked(&ours.mark) {
-                    cx.log.warning(format!("a database {name} is there, and not this job's: left alone"));
+                    cx.log
+                        .warning(format!("a database {name} is there, and not this job's: left alone"));
                     continue;
                 }
                 if through_odoo {
@@ -107,8 +108,7 @@ impl Step for CloneDatabase {
                 drop_through_odoo(cx, None, &ours.temp).await?;
                 dropped += 1;
             }
-            if odoo.db_exist(target).await?
-                && marked_by_rpc(&odoo, target, &ours.mark, &credentials(cx).await?).await?
+            if odoo.db_exist(target).await? && marked_by_rpc(&odoo, target, &ours.mark, &credentials(cx).await?).await?
             {
                 drop_through_odoo(cx, None, target).await?;
                 dropped += 1;
@@ -211,7 +211,8 @@ async fn by_rpc(cx: &Cx) -> Result<Outcome, StepError> {
     };
     if there {
         // Left by a duplication that nobody saw the end of: its files may be half there.
-        cx.log.info(format!("{} is left from before: dropped, and made anew", ours.temp));
+        cx.log
+            .info(format!("{} is left from before: dropped, and made anew", ours.temp));
         drop_through_odoo(cx, cluster.as_ref(), &ours.temp).await?;
     }
     if ways.files == Files::ByOdoo {
@@ -240,7 +241,9 @@ async fn by_rpc(cx: &Cx) -> Result<Outcome, StepError> {
         Err(crate::remote::RemoteError::Odoo(error))
             if matches!(
                 error.kind(),
-                Some(crate::remote::odoo::FaultKind::DatabaseExists | crate::remote::odoo::FaultKind::DuplicateDatabase)
+                Some(
+                    crate::remote::odoo::FaultKind::DatabaseExists | crate::remote::odoo::FaultKind::DuplicateDatabase
+                )
             ) =>
         {
             return Err(taken(target));
@@ -249,8 +252,12 @@ async fn by_rpc(cx: &Cx) -> Result<Outcome, StepError> {
     }
     match &cluster {
         Some(cluster) => {
-            let info = cluster.database(target).await?.filter(|info| info.is_marked(&ours.mark));
-            let info = info.ok_or_else(|| StepError::new("not_there", format!("{target} is not there after its making")))?;
+            let info = cluster
+                .database(target)
+                .await?
+                .filter(|info| info.is_marked(&ours.mark));
+            let info =
+                info.ok_or_else(|| StepError::new("not_there", format!("{target} is not there after its making")))?;
             made(cx, Some(&info))
         }
         None => made(cx, None),

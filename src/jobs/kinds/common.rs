@@ -121,8 +121,9 @@ pub(super) async fn settle_sql(cx: &Cx) -> Result<(), StepError> {
     let cluster = cluster(cx).await?;
     let ended = cluster.cancel_and_wait(&app_name(cx), SETTLE_LIMIT).await?;
     if ended > 0 {
-        cx.log
-            .info(format!("{ended} sessions that the last worker left on PostgreSQL were ended"));
+        cx.log.info(format!(
+            "{ended} sessions that the last worker left on PostgreSQL were ended"
+        ));
     }
     Ok(())
 }
@@ -183,7 +184,10 @@ pub(super) async fn reach_management(cx: &Cx) -> Result<(), Problem> {
         Ok(true) => Ok(()),
         Ok(false) => Err(Problem::new(
             "access_denied",
-            format!("the Odoo of {} refuses the master password, or its database management is closed", server.code),
+            format!(
+                "the Odoo of {} refuses the master password, or its database management is closed",
+                server.code
+            ),
         )
         .hint("mend the master password's reference (e), or list_db in odoo.conf")),
         Err(error) => Err(error.problem()),
@@ -261,7 +265,10 @@ pub(super) async fn settle_management(cx: &Cx, sql: bool, names: &[&DbName]) -> 
                     busy.extend(cluster.sessions_of("").await?);
                     let working = busy.iter().any(|session| {
                         let on = session.database.as_ref().is_some_and(|db| db.as_str() == name.as_str());
-                        let about = session.query.as_ref().is_some_and(|query| query.as_str().contains(name.as_str()));
+                        let about = session
+                            .query
+                            .as_ref()
+                            .is_some_and(|query| query.as_str().contains(name.as_str()));
                         let idle = session.state.as_ref().is_none_or(|state| state.as_str() == "idle");
                         (on || about) && !idle
                     });
@@ -298,7 +305,10 @@ pub(super) async fn drop_through_odoo(cx: &Cx, cluster: Option<&Cluster>, name: 
     if let Some(cluster) = cluster
         && cluster.database(name).await?.is_some()
     {
-        return Err(StepError::new("not_dropped", format!("Odoo was asked to drop {name}, and did not")));
+        return Err(StepError::new(
+            "not_dropped",
+            format!("Odoo was asked to drop {name}, and did not"),
+        ));
     }
     Ok(dropped)
 }

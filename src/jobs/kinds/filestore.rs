@@ -38,7 +38,8 @@ pub(super) async fn settle_files(cx: &Cx) -> Result<(), StepError> {
             }
             Some(0) => return Err(StepError::new("not_settled", "a copy of files does not end").transient()),
             _ => {
-                cx.log.warning(format!("could not look for copies still running: {}", found.stderr));
+                cx.log
+                    .warning(format!("could not look for copies still running: {}", found.stderr));
                 return Ok(());
             }
         }
@@ -112,9 +113,7 @@ impl Step for CloneFilestore {
         };
         Ok(match copied? {
             StoreClone::NoSource => Outcome::note("the template has none"),
-            StoreClone::Now | StoreClone::Already => {
-                Outcome::note(super::clone::megabytes(store.bytes(target).await?))
-            }
+            StoreClone::Now | StoreClone::Already => Outcome::note(super::clone::megabytes(store.bytes(target).await?)),
         })
     }
 
@@ -129,7 +128,8 @@ impl Step for CloneFilestore {
             Ok(false) => Ok(Outcome::note("nothing was there")),
             // Someone else's folder of that name, made meanwhile: it stays, and ours is not there.
             Err(crate::remote::RemoteError::Host(crate::remote::host::HostError::Stranger { .. })) => {
-                cx.log.warning(format!("filestore/{target} is there, and not this job's: left alone"));
+                cx.log
+                    .warning(format!("filestore/{target} is there, and not this job's: left alone"));
                 Ok(Outcome::note("nothing of this job's was there"))
             }
             Err(error) => Err(error.into()),
@@ -144,8 +144,13 @@ impl Step for CloneFilestore {
         let mark = ours(cx).ok()?.mark;
         let server = &cx.world.server.spec.code;
         Some(Leftover {
-            what: format!("the folder {data_dir}/filestore/{target} (where it carries this job's .vigie-mark) on {server}"),
-            remove: format!("rm -r {data_dir}/filestore/{target} {data_dir}/filestore/.vigie-{}-{}", mark.job, mark.nonce),
+            what: format!(
+                "the folder {data_dir}/filestore/{target} (where it carries this job's .vigie-mark) on {server}"
+            ),
+            remove: format!(
+                "rm -r {data_dir}/filestore/{target} {data_dir}/filestore/.vigie-{}-{}",
+                mark.job, mark.nonce
+            ),
         })
     }
 }

@@ -69,11 +69,17 @@ async fn look_at_adoptable(cx: &Cx) -> Result<Adoptable, StepError> {
         .hint("duplicate it first, then adopt the copy"));
     }
     if info.is_invalid() {
-        return Err(StepError::new("invalid_database", format!("a DROP of {name} was interrupted: only DROP works on it")));
+        return Err(StepError::new(
+            "invalid_database",
+            format!("a DROP of {name} was interrupted: only DROP works on it"),
+        ));
     }
     if !cluster.can_copy(name).await? {
-        return Err(StepError::new("no_copy", format!("the role on {} may not copy {name}", cluster.address()))
-            .hint("give the role that owns it"));
+        return Err(StepError::new(
+            "no_copy",
+            format!("the role on {} may not copy {name}", cluster.address()),
+        )
+        .hint("give the role that owns it"));
     }
     if !info.allow_connections {
         if !info.is_template {
@@ -81,7 +87,9 @@ async fn look_at_adoptable(cx: &Cx) -> Result<Adoptable, StepError> {
                 "closed_database",
                 format!("{name} refuses connections: it can't be seen whether it is an Odoo database"),
             )
-            .hint(format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS true, then adopt it")));
+            .hint(format!(
+                "ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS true, then adopt it"
+            )));
         }
         return Ok(Adoptable {
             oid: info.oid,
@@ -106,8 +114,11 @@ async fn look_at_adoptable(cx: &Cx) -> Result<Adoptable, StepError> {
 async fn there(cluster: &Cluster, name: &DbName) -> Result<DatabaseInfo, StepError> {
     let info = cluster.database(name).await?;
     info.ok_or_else(|| {
-        StepError::new("no_such_database", format!("there is no database {name} on {}", cluster.address()))
-            .hint("mend the template's database name, or create it")
+        StepError::new(
+            "no_such_database",
+            format!("there is no database {name} on {}", cluster.address()),
+        )
+        .hint("mend the template's database name, or create it")
     })
 }
 
@@ -203,7 +214,9 @@ impl Step for Freeze {
         if Some(info.oid) != oid_of(&cx.data) {
             return Err(not_the_same(name));
         }
-        freeze(&cluster, name).await.map(|ended| Outcome::note(format!("{ended} sessions ended")))
+        freeze(&cluster, name)
+            .await
+            .map(|ended| Outcome::note(format!("{ended} sessions ended")))
     }
 
     async fn undo(&self, cx: &Cx) -> Result<Outcome, StepError> {
@@ -318,7 +331,14 @@ impl Step for ValidateThaw {
 
     async fn plan(&self, cx: &Cx) -> Result<Planned, StepError> {
         let info = look_at_thawable(cx).await?;
-        Ok(Planned::on(info.map_or_else(|| cx.world.template().map_or_else(|_| String::new(), |t| t.spec.code.to_string()), |info| format!("{} (OID {})", info.name, info.oid))))
+        Ok(Planned::on(info.map_or_else(
+            || {
+                cx.world
+                    .template()
+                    .map_or_else(|_| String::new(), |t| t.spec.code.to_string())
+            },
+            |info| format!("{} (OID {})", info.name, info.oid),
+        )))
     }
 
     async fn intent(&self, cx: &Cx) -> Result<Value, StepError> {
@@ -342,7 +362,11 @@ async fn look_at_thawable(cx: &Cx) -> Result<Option<DatabaseInfo>, StepError> {
     if template.state != TemplateState::Ready && template.state != TemplateState::Creating {
         return Err(StepError::new(
             "not_frozen",
-            format!("the template {} is {}: there is nothing to thaw", template.spec.code, template.state.word()),
+            format!(
+                "the template {} is {}: there is nothing to thaw",
+                template.spec.code,
+                template.state.word()
+            ),
         ));
     }
     let cluster = match reach_sql(cx).await {
@@ -436,7 +460,10 @@ impl Step for Draft {
     }
 
     async fn plan(&self, cx: &Cx) -> Result<Planned, StepError> {
-        Ok(Planned::on(format!("{} is a draft until it is adopted again", cx.world.template()?.spec.code)))
+        Ok(Planned::on(format!(
+            "{} is a draft until it is adopted again",
+            cx.world.template()?.spec.code
+        )))
     }
 
     async fn observe(&self, _cx: &Cx) -> Result<Observed, StepError> {

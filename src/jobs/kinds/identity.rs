@@ -2,7 +2,7 @@
 
 use super::clone::{clone_oid, no_template_password};
 use super::common::{MARK_PARAMETER, Way, admin_password, cluster, odoo, ours, settle_sql, template_admin, uid, ways};
-use crate::domain::{DbName, Secret};
+use crate::domain::{DbName, Secret, SecretRef};
 use crate::jobs::step::{Cx, Observed, Outcome, Planned, Step, StepError};
 use crate::registry::Consequence;
 use crate::remote::odoo::Login;
@@ -28,8 +28,10 @@ impl Step for GiveIdentity {
 
     async fn plan(&self, cx: &Cx) -> Result<Planned, StepError> {
         let spec = cx.world.instance_spec()?;
-        // The password must be to be had now, not after the clone.
-        admin_password(cx).await?;
+        // The password must be to be had now, not after the clone; a sealed one is our own, or made later.
+        if !matches!(spec.admin_password, SecretRef::Sealed { .. }) {
+            admin_password(cx).await?;
+        }
         Ok(Planned::on(format!("{}, login {}", spec.url, spec.admin_login)))
     }
 
@@ -47,7 +49,12 @@ impl Step for GiveIdentity {
             let info = copy(cx, &cluster).await?;
             let target = &cx.world.instance_spec()?.database_name;
             info.allow_connections
-                && cluster.tenant(target).await?.param("database.uuid").await?.is_some_and(|u| u.as_str() == new_uuid(cx))
+                && cluster
+                    .tenant(target)
+                    .await?
+                    .param("database.uuid")
+                    .await?
+                    .is_some_and(|u| u.as_str() == new_uuid(cx))
         } else {
             given_by_rpc(cx).await?
         };
@@ -79,7 +86,11 @@ impl Step for GiveIdentity {
             admin_login: &spec.admin_login,
             admin_password_hash: &hash,
         };
-        cluster.tenant(&spec.database_name).await?.give_identity(&identity).await?;
+        cluster
+            .tenant(&spec.database_name)
+            .await?
+            .give_identity(&identity)
+            .await?;
         Ok(outcome(cx))
     }
 }
@@ -142,7 +153,8 @@ async fn by_rpc(cx: &Cx) -> Result<(), StepError> {
     let (odoo, db) = (odoo(cx), &spec.database_name);
     let (login, password) = template_admin(cx).await?.ok_or_else(no_template_password)?;
     let user = uid(&odoo, db, &login, &password).await?;
-    let user = user.ok_or_else(|| StepError::new("access_denied", "the template's administrator can't log in to the copy"))?;
+    let user =
+        user.ok_or_else(|| StepError::new("access_denied", "the template's administrator can't log in to the copy"))?;
     let as_admin = Login {
         db,
         uid: user,
@@ -150,7 +162,10 @@ async fn by_rpc(cx: &Cx) -> Result<(), StepError> {
     };
     let mark = odoo.get_param(as_admin, MARK_PARAMETER).await?;
     if !mark.is_some_and(|mark| mark.as_str() == ours(cx).map(|o| o.mark.to_string()).unwrap_or_default()) {
-        return Err(StepError::new("not_ours", format!("the database {db} is not the one this job made")));
+        return Err(StepError::new(
+            "not_ours",
+            format!("the database {db} is not the one this job made"),
+        ));
     }
     let secret = uuid::Uuid::new_v4().to_string();
     let created = created_at(cx).strftime("%Y-%m-%d %H:%M:%S").to_string();
@@ -164,7 +179,13 @@ async fn by_rpc(cx: &Cx) -> Result<(), StepError> {
         odoo.set_param(as_admin, key, value).await?;
     }
     let company = odoo
-        .execute_kw(as_admin, "res.company", "search", json!([[]]), Some(json!({ "order": "id", "limit": 1 })))
+        .execute_kw(
+            as_admin,
+            "res.company",
+            "search",
+            json!([[]]),
+            Some(json!({ "order": "id", "limit": 1 })),
+        )
         .await?;
     if let Some(company) = company.as_array().and_then(|ids| ids.first()) {
         let change = json!([[company], { "name": spec.name }]);

@@ -128,7 +128,9 @@ async fn preflight(cx: &Cx) -> Result<Preflight, StepError> {
     match by_files {
         Ok((files, note)) => {
             found.ways.files = files;
-            found.notes.push(format!("SQL clone: PostgreSQL copies the template; {note}"));
+            found
+                .notes
+                .push(format!("SQL clone: PostgreSQL copies the template; {note}"));
         }
         Err(why) => {
             let refused = reach_management(cx).await;
@@ -144,9 +146,10 @@ async fn preflight(cx: &Cx) -> Result<Preflight, StepError> {
             }
             found.ways.database = Way::Rpc;
             found.ways.files = Files::ByOdoo;
-            found
-                .notes
-                .push(format!("Odoo duplicates the database and its files, since {}", why.message));
+            found.notes.push(format!(
+                "Odoo duplicates the database and its files, since {}",
+                why.message
+            ));
         }
     }
     let way = super::identity::identity_way(found.ways.sql);
@@ -167,11 +170,7 @@ fn neither(cx: &Cx, sql: &Problem, rpc: &Problem) -> StepError {
 }
 
 /// Whether PostgreSQL can make the copy. The outer error refuses the plan, the inner one only this way.
-async fn look_by_sql(
-    cx: &Cx,
-    cluster: &Cluster,
-    warnings: &mut Vec<String>,
-) -> Result<Result<(), Problem>, StepError> {
+async fn look_by_sql(cx: &Cx, cluster: &Cluster, warnings: &mut Vec<String>) -> Result<Result<(), Problem>, StepError> {
     let (template, spec) = (cx.world.template()?, cx.world.instance_spec()?);
     let source = &template.spec.template_database;
     if cluster.database(&spec.database_name).await?.is_some() {
@@ -189,7 +188,10 @@ async fn look_by_sql(
     {
         return Err(StepError::new(
             "template_changed",
-            format!("{source} is another database now (OID {}, {oid} was recorded)", info.oid),
+            format!(
+                "{source} is another database now (OID {}, {oid} was recorded)",
+                info.oid
+            ),
         )
         .hint("look at it, then adopt it again"));
     }
@@ -225,8 +227,15 @@ const USUAL_DATA_DIRS: [&str; 4] = [
 
 /// Folders to look into where none is on record.
 pub(super) fn usual_data_dirs(cx: &Cx) -> Vec<RemotePath> {
-    let mut dirs: Vec<RemotePath> = USUAL_DATA_DIRS.iter().filter_map(|dir| RemotePath::parse(dir).ok()).collect();
-    let here = cx.tools.remote.host(&cx.world.server.spec).is_ok_and(|host| host.is_local());
+    let mut dirs: Vec<RemotePath> = USUAL_DATA_DIRS
+        .iter()
+        .filter_map(|dir| RemotePath::parse(dir).ok())
+        .collect();
+    let here = cx
+        .tools
+        .remote
+        .host(&cx.world.server.spec)
+        .is_ok_and(|host| host.is_local());
     if here
         && let Some(home) = std::env::var_os("HOME")
         && let Ok(dir) = RemotePath::parse(&format!("{}/.local/share/Odoo", home.to_string_lossy()))
@@ -239,7 +248,12 @@ pub(super) fn usual_data_dirs(cx: &Cx) -> Vec<RemotePath> {
 
 /// How the template's files can come along with a copy made by PostgreSQL.
 async fn look_for_files(cx: &Cx) -> Result<(Files, String), Problem> {
-    let source = &cx.world.template().map_err(|error| error.problem)?.spec.template_database;
+    let source = &cx
+        .world
+        .template()
+        .map_err(|error| error.problem)?
+        .spec
+        .template_database;
     let server = &cx.world.server.spec;
     // Not reaching the machine refuses only this way.
     let host = cx.tools.remote.host(server).map_err(|error| error.problem())?;
@@ -256,20 +270,24 @@ async fn look_for_files(cx: &Cx) -> Result<(Files, String), Problem> {
     }
     match &server.data_dir {
         Some(data_dir) => {
-            let root = data_dir.join("filestore").map_err(|e| Problem::new("bad_path", e.to_string()))?;
+            let root = data_dir
+                .join("filestore")
+                .map_err(|e| Problem::new("bad_path", e.to_string()))?;
             if host.exists(&root).await.map_err(|error| error.problem())? {
                 Ok((Files::None, format!("{source} has no filestore below {data_dir}")))
             } else {
-                Err(Problem::new(
-                    "no_filestore",
-                    format!("there is no {root} on {}", host.label()),
+                Err(
+                    Problem::new("no_filestore", format!("there is no {root} on {}", host.label()))
+                        .hint("mend data_dir in the server's form (e)"),
                 )
-                .hint("mend data_dir in the server's form (e)"))
             }
         }
         None => Err(Problem::new(
             "no_data_dir",
-            format!("data_dir of {} is not on record, and its filestore would stay behind", server.code),
+            format!(
+                "data_dir of {} is not on record, and its filestore would stay behind",
+                server.code
+            ),
         )
         .hint("give data_dir in the server's form (e): the folder above filestore/")),
     }
@@ -304,9 +322,16 @@ impl Step for Reserve {
         // Taken in the transaction that queued the job; here it is looked at again.
         let server = &cx.world.server;
         let (taken, places) = (server.instance_count, server.spec.max_instances);
-        let held = cx.world.instance.as_ref().is_some_and(|row| row.state == InstanceState::Provisioning);
+        let held = cx
+            .world
+            .instance
+            .as_ref()
+            .is_some_and(|row| row.state == InstanceState::Provisioning);
         if !held {
-            return Err(StepError::new("no_place", "the instance does not hold its place any more"));
+            return Err(StepError::new(
+                "no_place",
+                "the instance does not hold its place any more",
+            ));
         }
         if taken > places {
             return Err(StepError::new(

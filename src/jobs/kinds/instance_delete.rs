@@ -84,9 +84,10 @@ async fn by_sql(cx: &Cx, cluster: &Cluster, database: &DbName) -> Result<Found, 
         None => None,
     };
     match (instance.database_oid, recorded, by_name) {
-        (Some(_), Some((oid, info)), _) if info.db.as_ref() == Some(database) => {
-            Ok(found(Some(oid), format!("{database} (OID {oid}) on {}", cluster.address())))
-        }
+        (Some(_), Some((oid, info)), _) if info.db.as_ref() == Some(database) => Ok(found(
+            Some(oid),
+            format!("{database} (OID {oid}) on {}", cluster.address()),
+        )),
         (Some(oid), Some((_, info)), _) => Err(StepError::new(
             "renamed",
             format!("the instance's database (OID {oid}) is called {} now", info.name),
@@ -94,10 +95,13 @@ async fn by_sql(cx: &Cx, cluster: &Cluster, database: &DbName) -> Result<Found, 
         .hint(format!("name it {database} again, or drop it by hand"))),
         (Some(oid), None, Some(other)) => Err(StepError::new(
             "not_ours",
-            format!("{database} is another database now (OID {}, {oid} was recorded): it is not touched", other.oid),
+            format!(
+                "{database} is another database now (OID {}, {oid} was recorded): it is not touched",
+                other.oid
+            ),
         )
         .hint("look at it by hand: someone put another database in its place")),
-        (_, None, None) => {
+        (_, _, None) => {
             let mut gone = found(None, format!("{database} is gone already"));
             gone.warnings.push(gone.note.clone());
             Ok(gone)
@@ -108,7 +112,10 @@ async fn by_sql(cx: &Cx, cluster: &Cluster, database: &DbName) -> Result<Found, 
             let tenant = cluster.tenant(database).await?;
             let uuid = tenant.param("database.uuid").await?;
             if known.is_some() && uuid.as_ref().map(|u| u.as_str()) == known {
-                return Ok(found(Some(info.oid), format!("{database} (OID {}), by its uuid", info.oid)));
+                return Ok(found(
+                    Some(info.oid),
+                    format!("{database} (OID {}), by its uuid", info.oid),
+                ));
             }
             Err(StepError::new(
                 "not_ours",
@@ -143,7 +150,9 @@ async fn by_rpc(cx: &Cx, database: &DbName) -> Result<Found, StepError> {
         )
         .hint("give the server's db_host, db_user and db_password; or drop it by hand, then remove the record")
     };
-    let user = uid(&odoo, database, &spec.admin_login, &password).await?.ok_or_else(refused)?;
+    let user = uid(&odoo, database, &spec.admin_login, &password)
+        .await?
+        .ok_or_else(refused)?;
     let login = Login {
         db: database,
         uid: user,
@@ -287,7 +296,10 @@ async fn recorded(cx: &Cx, cluster: &Cluster) -> Result<Option<u32>, StepError> 
         Some(info) if info.db.as_ref() == Some(database) => Ok(Some(oid)),
         Some(info) => Err(StepError::new(
             "renamed",
-            format!("the instance's database (OID {oid}) is called {} now: it is not touched", info.name),
+            format!(
+                "the instance's database (OID {oid}) is called {} now: it is not touched",
+                info.name
+            ),
         )),
         None => Ok(None),
     }
@@ -347,10 +359,12 @@ impl Step for DropDatabase {
         let Some(oid) = recorded(cx, &cluster).await? else {
             return Ok(Outcome::note("is gone"));
         };
-        Ok(match or_cancelled(cx, true, cluster.drop_recorded(oid, database)).await? {
-            Dropped::Now => Outcome::default(),
-            Dropped::Absent => Outcome::note("is gone"),
-        })
+        Ok(
+            match or_cancelled(cx, true, cluster.drop_recorded(oid, database)).await? {
+                Dropped::Now => Outcome::default(),
+                Dropped::Absent => Outcome::note("is gone"),
+            },
+        )
     }
 
     async fn undo(&self, cx: &Cx) -> Result<Outcome, StepError> {
@@ -359,10 +373,15 @@ impl Step for DropDatabase {
             let cluster = cluster(cx).await?;
             let oid = oid_of(cx.data_of("validate"));
             if let Some(oid) = oid {
-                let whole = cluster.database_by_oid(oid).await?.is_some_and(|info| !info.is_invalid());
+                let whole = cluster
+                    .database_by_oid(oid)
+                    .await?
+                    .is_some_and(|info| !info.is_invalid());
                 if !whole {
-                    return Err(StepError::new("dropped", "the database is dropped: it can't be brought back")
-                        .hint("retry the job to remove what is left of the instance"));
+                    return Err(
+                        StepError::new("dropped", "the database is dropped: it can't be brought back")
+                            .hint("retry the job to remove what is left of the instance"),
+                    );
                 }
             }
         }
@@ -416,18 +435,22 @@ impl Step for DropFilestore {
             return Ok(Outcome::note("Odoo removed it with the database"));
         }
         let Some(data_dir) = files_of(cx) else {
-            cx.log
-                .warning(format!("data_dir is not on record: filestore/{database} stays, if there is one"));
+            cx.log.warning(format!(
+                "data_dir is not on record: filestore/{database} stays, if there is one"
+            ));
             return Ok(Outcome::note("left, where there is one"));
         };
         if cx.tools.remote.host(&cx.world.server.spec).is_err() {
-            cx.log
-                .warning(format!("the machine can't be reached: {data_dir}/filestore/{database} stays, remove it by hand"));
+            cx.log.warning(format!(
+                "the machine can't be reached: {data_dir}/filestore/{database} stays, remove it by hand"
+            ));
             return Ok(Outcome::note("left: remove it by hand"));
         }
         // A database that took the name meanwhile has its files there.
         if cluster(cx).await?.database(database).await?.is_some() {
-            cx.log.warning(format!("another database {database} is there: its files are left alone"));
+            cx.log.warning(format!(
+                "another database {database} is there: its files are left alone"
+            ));
             return Ok(Outcome::note("another database's files are left alone"));
         }
         let removed = store(cx, &data_dir)?.remove(database, &ours(cx)?.mark).await?;

@@ -4,10 +4,10 @@ use crate::domain::ServerId;
 use crate::domain::health::HealthRules;
 use crate::jobs::tools::Tools;
 use crate::registry::Registry;
+use crate::remote::probe::{CheckSettings, Prober};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// How a worker looks at servers.
@@ -15,8 +15,10 @@ use tokio_util::sync::CancellationToken;
 pub struct ScheduleOptions {
     /// Between two checks of a server.
     pub interval: Duration,
-    /// A check's limit in all.
-    pub timeout: Duration,
+    /// How a check is made.
+    pub check: CheckSettings,
+    /// Checks that fall due together begin spread over this time.
+    pub jitter: Duration,
     /// Checks at once.
     pub concurrency: usize,
     /// What makes a server slow, offline or full.
@@ -44,7 +46,7 @@ pub(super) async fn run(
     options: ScheduleOptions,
     end: CancellationToken,
 ) {
-    let slots = Arc::new(Semaphore::new(options.concurrency.max(1)));
+    let prober = Prober::new(options.concurrency);
     // Asked no less often than ten times an interval, so that short ones are kept too.
     let every = LOOK_EVERY.min(options.interval / 10).max(Duration::from_millis(200));
     let mut prune_at = tokio::time::Instant::now() + PRUNE_EVERY.mul_f64(crate::jobs::random_share());
@@ -53,21 +55,17 @@ pub(super) async fn run(
         match tokio::time::timeout(REGISTRY_LIMIT, due).await {
             Ok(Ok(due)) => {
                 for server in due {
-                    let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-                        return;
-                    };
                     let (registry, tools, options) = (Arc::clone(&registry), Arc::clone(&tools), options.clone());
-                    let ended = end.clone();
+                    let (prober, ended) = (prober.clone(), end.clone());
                     tokio::spawn(async move {
-                        let _slot = slot;
+                        // Not all at the same instant: the prober bounds them, this spreads them.
+                        let jitter = options.jitter.mul_f64(crate::jobs::random_share());
+                        let spread = tokio::time::sleep(jitter);
                         tokio::select! {
                             () = ended.cancelled() => {}
-                            () = check(registry.as_ref(), &tools, server, &options) => {}
+                            () = async { spread.await; check(registry.as_ref(), &tools, &prober, server, &options).await } => {}
                         }
                     });
-                    if end.is_cancelled() {
-                        return;
-                    }
                 }
             }
             Ok(Err(error)) => tracing::warn!(%worker, %error, "no due checks to be had"),
@@ -85,13 +83,13 @@ pub(super) async fn run(
     }
 }
 
-async fn check(registry: &dyn Registry, tools: &Tools, id: ServerId, options: &ScheduleOptions) {
+async fn check(registry: &dyn Registry, tools: &Tools, prober: &Prober, id: ServerId, options: &ScheduleOptions) {
     let Ok(Ok(server)) = tokio::time::timeout(REGISTRY_LIMIT, registry.server(id)).await else {
         return;
     };
-    let Some(report) = tools.check(&server.spec, options.timeout).await else {
-        return;
-    };
+    let report = prober
+        .check(&tools.remote.read_only(), &server.spec, &options.check)
+        .await;
     match tokio::time::timeout(REGISTRY_LIMIT, registry.record_check(id, &report, &options.rules)).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => tracing::warn!(server = %id, %error, "a check was not kept"),

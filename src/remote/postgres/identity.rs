@@ -5,10 +5,8 @@
 use super::link::{Typed, column, explain};
 use super::tenant::{ADMIN, SET_PARAM, TenantDb};
 use super::{PgError, literal};
-use crate::domain::passlib;
 use crate::domain::{SafeText, Secret};
 use crate::remote::error::{RemoteError, Result, deadline};
-use crate::remote::secrets::random;
 use jiff::Timestamp;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
@@ -25,8 +23,9 @@ pub struct Identity<'a> {
     pub company: &'a SafeText,
     /// The administrator's login.
     pub admin_login: &'a str,
-    /// The administrator's password.
-    pub admin_password: &'a Secret,
+    /// The administrator's password, hashed as Odoo keeps it ([`passlib::hash`](crate::domain::passlib::hash)):
+    /// the caller hashes, since that takes a third of a second in which other work can be done.
+    pub admin_password_hash: &'a Secret,
 }
 
 /// Whether the identity was given now.
@@ -71,7 +70,6 @@ impl TenantDb {
         {
             return Ok(Given::Already);
         }
-        let hash = hash(identity.admin_password).await?;
         let secret = Secret::new(uuid::Uuid::new_v4().to_string());
         let limit = self.params.limits.call;
         let work = async {
@@ -86,7 +84,7 @@ impl TenantDb {
             transaction.batch_execute(bounds).await.map_err(sql)?;
             unit.parameters(identity, &secret).await?;
             unit.company(identity.company).await?;
-            unit.users(identity.admin_login, &hash).await?;
+            unit.users(identity.admin_login, identity.admin_password_hash).await?;
             unit.drop_caches().await?;
             transaction.commit().await.map_err(sql)
         };
@@ -94,23 +92,6 @@ impl TenantDb {
         deadline(&what, limit, work).await??;
         Ok(Given::Now)
     }
-}
-
-/// Odoo's hash costs a third of a second of processor: off the threads that serve others.
-async fn hash(password: &Secret) -> Result<Secret> {
-    let copy = Secret::new(password.expose().to_owned());
-    let salt = random::<16>()?;
-    let work = tokio::task::spawn_blocking(move || Secret::new(passlib::hash(&copy, &salt, passlib::ODOO_ROUNDS)));
-    let limit = std::time::Duration::from_secs(60);
-    deadline("hash the administrator's password", limit, work)
-        .await?
-        .map_err(|_| {
-            PgError::Unexpected {
-                what: "hash the administrator's password".to_owned(),
-                why: "the work was stopped".to_owned(),
-            }
-            .into()
-        })
 }
 
 /// One transaction of it.
