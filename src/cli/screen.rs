@@ -37,8 +37,12 @@ pub(super) async fn show(loaded: Arc<Loaded>) -> Result<u8, Problem> {
     if !is_terminal() {
         return Err(problem(&DashboardError::NoTerminal));
     }
-    let (dashboard, odd) = dashboard(&loaded);
+    let (mut dashboard, odd) = dashboard(&loaded);
     let ops = open::ops(loaded, "dashboard").await?;
+    dashboard.redact = Arc::new({
+        let ops = ops.clone();
+        move |text| ops.redacted(text)
+    });
     let end = dashboard::show(dashboard, |post| {
         for text in odd {
             post.send(Message::Notice(Notice::Flash {
@@ -88,6 +92,7 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
             frame: screen.coalesce.0,
             ..Pace::default()
         },
+        ..Dashboard::default()
     };
     (dashboard, odd)
 }

@@ -4,7 +4,7 @@
 use super::model::{Message, Model, Notice, NoticeLevel, UiSettings};
 use super::run::{Clock, Counts, End, Loop, Pace};
 use super::task::{Door, Executor, Post, mailbox};
-use super::term::{FrameBackend, Modes, Panicked, Screen, TtyHost};
+use super::term::{FrameBackend, Modes, Panicked, Redact, Screen, TtyHost};
 use super::theme::Theme;
 use crate::domain::SafeText;
 use ratatui::Terminal;
@@ -12,6 +12,7 @@ use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -21,7 +22,7 @@ use tokio::sync::mpsc;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What a dashboard is started with.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub struct Dashboard {
     /// What the model is told.
     pub ui: UiSettings,
@@ -31,6 +32,28 @@ pub struct Dashboard {
     pub modes: Modes,
     /// How much a turn of the loop takes on.
     pub pace: Pace,
+    /// Takes secrets out of what panics say.
+    pub redact: Redact,
+}
+
+impl Default for Dashboard {
+    fn default() -> Self {
+        Self {
+            ui: UiSettings::default(),
+            theme: Theme::default(),
+            modes: Modes::default(),
+            pace: Pace::default(),
+            redact: Arc::new(str::to_owned),
+        }
+    }
+}
+
+impl std::fmt::Debug for Dashboard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dashboard")
+            .field("modes", &self.modes)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why there was no dashboard, or why it ended early.
@@ -69,7 +92,7 @@ pub async fn show<D: Door>(dashboard: Dashboard, door: impl FnOnce(&Post) -> D) 
         return Err(DashboardError::NoTerminal);
     }
     let (news, panics) = mpsc::unbounded_channel();
-    let screen = Screen::enter(dashboard.modes, news)?;
+    let screen = Screen::enter(dashboard.modes, dashboard.redact, news)?;
     let mut terminal = Terminal::new(FrameBackend::new(screen.out()?))?;
     let mut host = TtyHost::new(screen)?;
     let (post, mut mailbox) = mailbox();

@@ -278,3 +278,7 @@ fn difference(shown: &Expected, now: &Expected, plan: &ops::InstancePlan) -> Opt
         )
     })
 }
+
+#[cfg(test)]
+#[path = "door_tests.rs"]
+mod tests;

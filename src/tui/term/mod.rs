@@ -25,5 +25,5 @@ pub use input::TtyInput;
 pub use keys::Parser;
 pub use modes::{Modes, is_terminal};
 pub use out::{FrameBackend, Out, write_now};
-pub use panics::{Panicked, catching};
+pub use panics::{Panicked, Redact, catching};
 pub use screen::{Screen, on_terminal};

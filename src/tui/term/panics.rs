@@ -33,7 +33,10 @@ thread_local! {
     static CAUGHT: RefCell<Option<Panicked>> = const { RefCell::new(None) };
 }
 
-fn describe(info: &PanicHookInfo<'_>) -> Panicked {
+/// Takes secrets out of text.
+pub type Redact = Arc<dyn Fn(&str) -> String + Send + Sync>;
+
+fn describe(info: &PanicHookInfo<'_>, redact: &Redact) -> Panicked {
     let payload = info.payload();
     let message = payload
         .downcast_ref::<&str>()
@@ -44,16 +47,16 @@ fn describe(info: &PanicHookInfo<'_>) -> Panicked {
     Panicked {
         thread: SafeText::new(std::thread::current().name().unwrap_or("unnamed")),
         place: SafeText::new(&place),
-        message: SafeText::capped(message, 2048),
+        message: SafeText::capped(&redact(message), 2048),
     }
 }
 
 /// Installs the hook: `restore` is called when the calling thread panics, before its report is
 /// written to standard error; `news` gets the panics of all others.
-pub(super) fn install(restore: Arc<dyn Fn() + Send + Sync>, news: UnboundedSender<Panicked>) {
+pub(super) fn install(restore: Arc<dyn Fn() + Send + Sync>, redact: Redact, news: UnboundedSender<Panicked>) {
     let main = std::thread::current().id();
     std::panic::set_hook(Box::new(move |info| {
-        let panicked = describe(info);
+        let panicked = describe(info, &redact);
         if CATCHING.get() {
             CAUGHT.set(Some(panicked));
         } else if std::thread::current().id() == main {

@@ -4,7 +4,7 @@
 use super::link;
 use super::modes::{self, Modes};
 use super::out::Out;
-use super::panics::{self, Panicked};
+use super::panics::{self, Panicked, Redact};
 use rustix::process::Signal;
 use rustix::termios::Termios;
 use std::io;
@@ -40,11 +40,12 @@ impl std::fmt::Debug for Screen {
 
 impl Screen {
     /// Enters the screen. To be called from the thread that will draw: a panic there leaves the
-    /// screen again; one in any other thread goes to `panics` and leaves it alone.
+    /// screen again; one in any other thread goes to `panics` and leaves it alone. What panics say goes
+    /// through `redact`.
     ///
     /// # Errors
     /// When there is no terminal.
-    pub fn enter(modes: Modes, panics: UnboundedSender<Panicked>) -> io::Result<Self> {
+    pub fn enter(modes: Modes, redact: Redact, panics: UnboundedSender<Panicked>) -> io::Result<Self> {
         let tty = modes::input_fd()?;
         let saved = Mutex::new(modes::settings(&tty)?);
         let inner = Arc::new(Inner {
@@ -59,7 +60,7 @@ impl Screen {
             signal_hook::flag::register(signal.as_raw(), Arc::clone(&ending))?;
         }
         let restore = Arc::clone(&inner);
-        panics::install(Arc::new(move || restore.leave()), panics);
+        panics::install(Arc::new(move || restore.leave()), redact, panics);
         inner.enter()?;
         Ok(Self { inner, ending })
     }
