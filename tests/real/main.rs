@@ -10,5 +10,6 @@
 )]
 
 mod cluster;
+mod databases;
 mod harness;
 mod standin;

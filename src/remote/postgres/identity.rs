@@ -3,7 +3,7 @@
 //! links), same passwords.
 
 use super::link::{Typed, column, explain};
-use super::tenant::{ADMIN, SET_PARAM, TenantDb};
+use super::tenant::{ADMIN, SET_PARAM, TenantDb, XML_ID};
 use super::{PgError, literal};
 use crate::domain::{SafeText, Secret};
 use crate::remote::error::{RemoteError, Result, deadline};
@@ -112,6 +112,15 @@ impl Unit<'_> {
         Ok(!self.run(sql, params).await?.is_empty())
     }
 
+    async fn xml_id(&self, model: &str, name: &str) -> Result<Option<i32>> {
+        if !self.has_column("ir_model_data", "res_id").await? {
+            return Ok(None);
+        }
+        let params: Typed<'_> = &[(&model, Type::TEXT), (&name, Type::TEXT)];
+        let rows = self.run(XML_ID, params).await?;
+        rows.first().map(|row| column(row, "res_id")).transpose()
+    }
+
     async fn set(&self, key: &str, value: &str) -> Result<()> {
         let params: Typed<'_> = &[(&key, Type::TEXT), (&value, Type::TEXT)];
         self.run(SET_PARAM, params).await.map(drop)
@@ -134,10 +143,9 @@ impl Unit<'_> {
 
     /// The main company and its partner, whose name stands on documents.
     async fn company(&self, name: &SafeText) -> Result<()> {
-        let find = "SELECT c.id, c.partner_id FROM res_company c WHERE c.id = coalesce((SELECT d.res_id \
-                    FROM ir_model_data d WHERE d.module = 'base' AND d.name = 'main_company' \
-                    AND d.model = 'res.company'), (SELECT min(id) FROM res_company))";
-        let rows = self.run(find, &[]).await?;
+        let main = self.xml_id("res.company", "main_company").await?;
+        let find = "SELECT id, partner_id FROM res_company WHERE id = coalesce($1, (SELECT min(id) FROM res_company))";
+        let rows = self.run(find, &[(&main, Type::INT4)]).await?;
         let Some(row) = rows.first() else {
             return Err(self.unexpected("there is no company in it"));
         };
@@ -160,7 +168,8 @@ impl Unit<'_> {
     }
 
     async fn users(&self, login: &str, hash: &Secret) -> Result<()> {
-        let rows = self.run(ADMIN, &[]).await?;
+        let admin = self.xml_id("res.users", "user_admin").await?;
+        let rows = self.run(ADMIN, &[(&admin, Type::INT4)]).await?;
         let Some(row) = rows.first() else {
             return Err(self.unexpected("there is no administrator in it"));
         };

@@ -128,10 +128,15 @@ impl TenantDb {
     /// When the question fails.
     pub async fn admin_user(&self) -> Result<Option<AdminUser>> {
         let limit = self.params.limits.call;
-        let row = self
-            .link
-            .row(&self.what("look for the administrator"), limit, ADMIN, &[])
-            .await?;
+        let what = self.what("look for the administrator");
+        let mut id: Option<i32> = None;
+        if self.has_table("ir_model_data").await? {
+            let params: Typed<'_> = &[(&"res.users", Type::TEXT), (&"user_admin", Type::TEXT)];
+            let row = self.link.row(&what, limit, XML_ID, params).await?;
+            id = row.as_ref().map(|row| column(row, "res_id")).transpose()?;
+        }
+        let params: Typed<'_> = &[(&id, Type::INT4)];
+        let row = self.link.row(&what, limit, ADMIN, params).await?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(AdminUser {
             id: column(&row, "id")?,
@@ -140,9 +145,11 @@ impl TenantDb {
     }
 }
 
-pub(super) const ADMIN: &str = "SELECT u.id, u.login::text AS login FROM res_users u WHERE u.id = coalesce(\
-     (SELECT d.res_id FROM ir_model_data d WHERE d.module = 'base' AND d.name = 'user_admin' \
-     AND d.model = 'res.users'), 2)";
+/// Its one parameter: what `base.user_admin` stands for, where that is known.
+pub(super) const ADMIN: &str = "SELECT id, login::text AS login FROM res_users WHERE id = coalesce($1, 2)";
+
+/// The row that one of Odoo's own external ids stands for. Of `base`, model and name.
+pub(super) const XML_ID: &str = "SELECT res_id FROM ir_model_data WHERE module = 'base' AND model = $1 AND name = $2";
 
 /// Both halves in one statement; `key` is unique in every Odoo.
 pub(super) const SET_PARAM: &str = "WITH changed AS (UPDATE ir_config_parameter SET value = $2, write_uid = 1, \
