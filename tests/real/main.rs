@@ -12,4 +12,5 @@
 mod cluster;
 mod databases;
 mod harness;
+mod odoo;
 mod standin;
