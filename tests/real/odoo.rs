@@ -6,7 +6,7 @@ use crate::databases::spec;
 use std::time::{Duration, Instant};
 use vigie::domain::job::Mark;
 use vigie::domain::server::ServerSpec;
-use vigie::domain::{DbName, HostName, JobId, RemotePath, SafeText, Secret, SecretRef};
+use vigie::domain::{DbName, HostName, JobId, RemotePath, SafeText, Secret, SecretRef, passlib};
 use vigie::remote::host::{Filestore, StoreClone};
 use vigie::remote::odoo::{CreateDatabase, DbServerStatus, FaultKind, Login};
 use vigie::remote::postgres::{Dropped, Given, Identity, temp_name};
@@ -132,13 +132,14 @@ async fn a_real_odoo_is_cloned_from_and_lets_the_new_administrator_in() {
         inside.filestore_files().await.unwrap()
     );
     let company = SafeText::new("Acme SARL");
+    let hash = Secret::new(passlib::hash(&new, b"0123456789abcdef", passlib::ODOO_ROUNDS));
     let identity = Identity {
         uuid: &uuid::Uuid::new_v4().to_string(),
         created_at: jiff::Timestamp::now(),
         base_url: "https://acme.example.org",
         company: &company,
         admin_login: "boss@acme.example",
-        admin_password: &new,
+        admin_password_hash: &hash,
     };
     assert_eq!(inside.give_identity(&identity).await.unwrap(), Given::Now);
     println!("CREATE DATABASE: {copied:?}, all of the clone: {:?}", begun.elapsed());
