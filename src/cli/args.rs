@@ -70,6 +70,8 @@ pub(super) enum Verb {
         #[arg(long, hide = true)]
         detached: bool,
     },
+    /// Start a private fleet on this machine, and open the dashboard on it
+    Sandbox(SandboxArgs),
     /// Look at everything that can be wrong here, and say what to do
     Doctor,
     /// A completion script for your shell
@@ -77,6 +79,19 @@ pub(super) enum Verb {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SandboxArgs {
+    /// The fleet's folder, kept between runs; below your data folder when not given
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+    /// A real Odoo's odoo-bin, in place of the stand-ins
+    #[arg(long, value_name = "PATH")]
+    pub(super) odoo_bin: Option<PathBuf>,
+    /// Open no dashboard: print the path of the fleet's configuration file, and run until told to stop
+    #[arg(long)]
+    pub(super) no_tui: bool,
 }
 
 #[derive(Debug, Subcommand)]

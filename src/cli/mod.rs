@@ -4,6 +4,7 @@
 
 mod args;
 mod open;
+mod sandbox;
 mod screen;
 mod shell;
 mod show;
@@ -53,6 +54,9 @@ fn dispatch(cli: Cli, shell: &Shell) -> Result<ExitCode, Problem> {
         shell.line(String::from_utf8_lossy(&script).trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(Verb::Sandbox(args)) = cli.verb {
+        return Ok(sandbox::run(args, shell));
+    }
     let loaded = open::settings(&cli.global)?;
     let _log = open::logging(&loaded, matches!(cli.verb, Some(Verb::Worker { .. })));
     let Some(verb) = cli.verb else {
@@ -95,7 +99,11 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-/// Whether the arguments ask for the dashboard: no verb among them.
+/// Whether the arguments ask for the dashboard: no verb among them, or the sandbox's.
 fn wants_dashboard() -> bool {
-    matches!(Cli::try_parse(), Ok(Cli { verb: None, .. }))
+    match Cli::try_parse() {
+        Ok(Cli { verb: None, .. }) => true,
+        Ok(Cli { verb: Some(Verb::Sandbox(args)), .. }) => !args.no_tui,
+        _ => false,
+    }
 }

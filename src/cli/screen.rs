@@ -29,14 +29,21 @@ pub(super) fn run(loaded: Arc<Loaded>, shell: &Shell) -> ExitCode {
     })
 }
 
+/// # Errors
+/// When there is no terminal to show a dashboard on.
+pub(super) fn needs_terminal() -> Result<(), Problem> {
+    if is_terminal() {
+        return Ok(());
+    }
+    Err(problem(&DashboardError::NoTerminal))
+}
+
 /// The dashboard on this fleet until it ends; its exit status.
 ///
 /// # Errors
 /// When there is no terminal, or the registry can't be had.
 pub(super) async fn show(loaded: Arc<Loaded>) -> Result<u8, Problem> {
-    if !is_terminal() {
-        return Err(problem(&DashboardError::NoTerminal));
-    }
+    needs_terminal()?;
     let (mut dashboard, odd) = dashboard(&loaded);
     let ops = open::ops(loaded, "dashboard").await?;
     dashboard.redact = Arc::new({

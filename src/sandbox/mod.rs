@@ -6,7 +6,10 @@
 pub mod account;
 pub mod binaries;
 pub mod cluster;
+mod companion;
+pub mod fleet;
 pub mod odoo;
 
 pub use cluster::{Cluster, ClusterError, ClusterOptions};
+pub use fleet::{FleetOptions, SandboxFleet};
 pub use odoo::{Faults, Instead, Standin, StandinHandle, StandinOptions};

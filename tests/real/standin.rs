@@ -170,6 +170,20 @@ async fn a_created_database_has_a_hashed_password_that_lets_in() {
 }
 
 #[tokio::test]
+async fn databases_are_as_large_as_asked() {
+    let mut options = standin_options(cluster());
+    options.filler_bytes = 4 * 1024 * 1024;
+    let odoo = Standin::start(options).await.unwrap();
+    let (name, plain) = (fresh_name("large"), fresh_name("plain"));
+    create(&odoo, &name, "x").await;
+    create(&standin().await, &plain, "x").await;
+    assert!(may_enter(&odoo, &name, "admin", "x").await, "and finished");
+    let more = format!("SELECT ((pg_database_size('{name}') - pg_database_size('{plain}')) / 1048576)::text");
+    let more: i64 = one("postgres", &more).await.parse().unwrap();
+    assert!((3..=8).contains(&more), "{more} MB more");
+}
+
+#[tokio::test]
 async fn filestores_are_named_by_sha1_copied_moved_and_removed() {
     let odoo = standin().await;
     let (name, copy, moved) = (fresh_name("files"), fresh_name("files_copy"), fresh_name("files_moved"));

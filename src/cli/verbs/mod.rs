@@ -49,7 +49,7 @@ pub(super) async fn run(verb: Verb, loaded: Loaded, shell: &Shell) -> Done {
         Verb::Job(verb) => job::run(&desk, verb).await,
         Verb::Audit { limit } => catalog::audit(&desk, limit).await,
         Verb::Doctor => health::doctor(&desk).await,
-        Verb::Worker { .. } | Verb::Completions { .. } => Ok(()),
+        Verb::Worker { .. } | Verb::Completions { .. } | Verb::Sandbox(_) => Ok(()),
     }
 }
 

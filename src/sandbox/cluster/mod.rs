@@ -6,9 +6,9 @@
 //! way, a watchdog ends that server. Data is not flushed to disk (`fsync=off`): a cluster to try and
 //! test on, not to keep anything in.
 
-mod error;
+pub(super) mod error;
 mod init;
-mod process;
+pub(super) mod process;
 
 use super::account::{Account, make_passable};
 use super::binaries::Binaries;

@@ -27,7 +27,7 @@ fi
 "#;
 
 /// Starts the watchdog of the server `pid` over `data`; `remove` goes with it.
-pub(super) fn watchdog(pid: u32, data: &Path, remove: Option<&Path>) -> Result<Child> {
+pub(in crate::sandbox) fn watchdog(pid: u32, data: &Path, remove: Option<&Path>) -> Result<Child> {
     Command::new("/bin/sh")
         .args(["-c", WATCHDOG, "vigie-sandbox-watchdog"])
         .arg(pid.to_string())
@@ -43,7 +43,7 @@ pub(super) fn watchdog(pid: u32, data: &Path, remove: Option<&Path>) -> Result<C
 }
 
 /// One of PostgreSQL's programs, run as `account`.
-pub(super) fn command(binaries: &Binaries, account: Account, program: &str) -> Command {
+pub(in crate::sandbox) fn command(binaries: &Binaries, account: Account, program: &str) -> Command {
     let mut command = Command::new(binaries.program(program));
     // The asker's own PostgreSQL settings (PGDATA, PGPORT, PGOPTIONS …) are not for this cluster.
     for (name, _) in std::env::vars_os() {
@@ -131,7 +131,7 @@ fn signal(pid: u32, how: Signal) {
 }
 
 /// The watchdog is needed no more.
-pub(super) fn end_watchdog(mut watchdog: Child) {
+pub(in crate::sandbox) fn end_watchdog(mut watchdog: Child) {
     let _ = watchdog.kill();
     let _ = watchdog.wait();
 }

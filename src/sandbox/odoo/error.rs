@@ -75,6 +75,8 @@ impl From<tokio_postgres::Error> for RpcError {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
             Some(db) => Self::new(class(db.code()), said(db)),
+            // A mistake of the stand-in's own.
+            None if !error.is_closed() => Self::new("psycopg2.ProgrammingError", error.to_string()),
             None => Self::new(
                 "psycopg2.OperationalError",
                 "server closed the connection unexpectedly\n\tThis probably means the server terminated abnormally\n\

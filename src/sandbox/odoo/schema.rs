@@ -107,7 +107,7 @@ pub(super) async fn fill(client: &Client, initial: &Initial<'_>, filestore: &Pat
         within(client.execute(
             "INSERT INTO ir_ui_view (name, type, active, arch_db) SELECT 'view ' || n, 'form', true, \
              jsonb_build_object('en_US', (SELECT string_agg(md5(random()::text || n || part), '') \
-             FROM generate_series(1, 44) part)) FROM generate_series(1, $1) n",
+             FROM generate_series(1, 44) part)) FROM generate_series(1, $1::bigint) n",
             &[&views],
         ))
         .await?;
