@@ -46,6 +46,91 @@ pub struct Page {
     pub title: String,
     /// Its lines.
     pub lines: Vec<PageLine>,
+    /// Columns of its labels.
+    pub label: usize,
+    /// Columns it takes with its frame.
+    pub width: u16,
+}
+
+/// Columns of the widest page.
+const WIDEST: u16 = 104;
+/// Columns of the widest label.
+const LABEL: usize = 24;
+
+impl Page {
+    fn new(title: impl Into<String>, lines: Vec<PageLine>) -> Self {
+        Self {
+            title: title.into(),
+            lines,
+            label: 0,
+            width: 0,
+        }
+    }
+
+    /// Breaks values that are too long for the screen.
+    fn fit(mut self, columns: u16) -> Self {
+        self.width = columns.saturating_sub(2).min(WIDEST).max(columns.min(20));
+        let labels = self.lines.iter().filter_map(|line| match line {
+            PageLine::Pair(label, ..) => Some(label.chars().count()),
+            _ => None,
+        });
+        let inside = usize::from(self.width.saturating_sub(3));
+        self.label = labels.max().unwrap_or(0).min(LABEL).min(inside / 2);
+        let value_room = inside.saturating_sub(self.label + 3).max(4);
+        let mut lines = Vec::with_capacity(self.lines.len());
+        for line in self.lines {
+            match line {
+                PageLine::Pair(label, value, tone) => {
+                    let mut label = Some(label);
+                    for part in broken(value.as_str(), value_room) {
+                        lines.push(PageLine::Pair(label.take().unwrap_or_default(), part, tone));
+                    }
+                }
+                PageLine::Text(value, tone) => {
+                    lines.extend(
+                        broken(value.as_str(), inside.max(4))
+                            .into_iter()
+                            .map(|part| PageLine::Text(part, tone)),
+                    );
+                }
+                other => lines.push(other),
+            }
+        }
+        self.lines = lines;
+        self
+    }
+}
+
+/// A text in parts of at most so many columns, broken at blanks where there are some; at least one.
+fn broken(text: &str, columns: usize) -> Vec<SafeText> {
+    use unicode_width::UnicodeWidthChar;
+    let mut parts = Vec::new();
+    let mut rest = text;
+    loop {
+        let mut used = 0;
+        let mut end = rest.len();
+        let mut blank = None;
+        for (at, c) in rest.char_indices() {
+            used += c.width().unwrap_or(0);
+            if used > columns {
+                end = at;
+                break;
+            }
+            if c == ' ' && at > 0 {
+                blank = Some(at);
+            }
+        }
+        if end == rest.len() || end == 0 {
+            parts.push(SafeText::new(rest));
+            return parts;
+        }
+        let cut = blank.unwrap_or(end);
+        parts.push(SafeText::new(&rest[..cut]));
+        rest = rest[cut..].trim_start_matches(' ');
+        if rest.is_empty() {
+            return parts;
+        }
+    }
 }
 
 /// How many rows of a page are visible on a screen of this height.
@@ -61,6 +146,10 @@ pub fn last_scroll(model: &Model, now: &Now) -> Option<usize> {
 
 /// The page that a layer shows; `None` where it is a question or a form.
 pub fn page(model: &Model, layer: &Layer, now: &Now) -> Option<Page> {
+    Some(written(model, layer, now)?.fit(model.size.0))
+}
+
+fn written(model: &Model, layer: &Layer, now: &Now) -> Option<Page> {
     match layer {
         Layer::Help { .. } => Some(help(model)),
         Layer::Describe { subject, instance, .. } => Some(match subject {
@@ -184,17 +273,14 @@ fn help(model: &Model) -> Page {
         "○ ⏸ ?",
         "draft or disabled · in maintenance · not known, or too old to trust",
     );
-    Page {
-        title: format!("keys in {}", place.word()),
-        lines: out.0,
-    }
+    Page::new(format!("keys in {}", place.word()), out.0)
 }
 
 fn gone(what: &str) -> Page {
-    Page {
-        title: what.to_owned(),
-        lines: vec![PageLine::Text(SafeText::new("It is gone meanwhile."), Tone::Warning)],
-    }
+    Page::new(
+        what,
+        vec![PageLine::Text(SafeText::new("It is gone meanwhile."), Tone::Warning)],
+    )
 }
 
 fn health_tone(server: &Server) -> Tone {
@@ -294,10 +380,7 @@ fn server(model: &Model, id: ServerId, now: &Now) -> Page {
             out.toned(&when(point.at, now), point.reason.as_str(), tone);
         }
     }
-    Page {
-        title: format!("server {}", spec.code),
-        lines: out.0,
-    }
+    Page::new(format!("server {}", spec.code), out.0)
 }
 
 fn described_instance(model: &Model, id: InstanceId, full: Option<&Instance>, now: &Now) -> Page {
@@ -348,10 +431,7 @@ fn described_instance(model: &Model, id: InstanceId, full: Option<&Instance>, no
         out.head("last job");
         job_lines(&mut out, job, now);
     }
-    Page {
-        title: format!("instance {}", row.subdomain()),
-        lines: out.0,
-    }
+    Page::new(format!("instance {}", row.subdomain()), out.0)
 }
 
 fn template(model: &Model, id: TemplateId, now: &Now) -> Page {
@@ -375,10 +455,7 @@ fn template(model: &Model, id: TemplateId, now: &Now) -> Page {
         out.head("last job");
         job_lines(&mut out, job, now);
     }
-    Page {
-        title: format!("template {}", spec.code),
-        lines: out.0,
-    }
+    Page::new(format!("template {}", spec.code), out.0)
 }
 
 fn job(model: &Model, id: JobId, now: &Now) -> Page {
@@ -401,10 +478,7 @@ fn job(model: &Model, id: JobId, now: &Now) -> Page {
             out.text(format!("     {}", problem.message), Tone::Bad);
         }
     }
-    Page {
-        title: format!("job {id}"),
-        lines: out.0,
-    }
+    Page::new(format!("job {id}"), out.0)
 }
 
 fn job_lines(out: &mut Lines, job: &Job, now: &Now) {
@@ -479,8 +553,5 @@ fn tested(model: &Model, id: ServerId, report: &CheckReport) -> Page {
     }
     out.0.push(PageLine::Blank);
     out.text("A test keeps nothing; a check (r) does.", Tone::Dim);
-    Page {
-        title: format!("test of {}", model.store.server_code(id)),
-        lines: out.0,
-    }
+    Page::new(format!("test of {}", model.store.server_code(id)), out.0)
 }

@@ -1,9 +1,241 @@
-//! Draws the model. Only reads.
+//! Draws the model. Only reads; what a frame costs is its visible rows.
 
-use super::model::{Model, Now};
-use super::theme::Theme;
+mod detail;
+mod footer;
+mod form;
+mod glyphs;
+mod header;
+mod lists;
+mod log;
+mod popup;
+mod servers;
+mod text;
+
+use super::action::ActionId;
+use super::model::{Layer, Layout, Model, Now, Pane, Tab};
+use super::theme::{Theme, Token};
+use glyphs::Glyphs;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph};
+use text::Row;
+
+/// What everything here draws with.
+struct Pen<'a> {
+    model: &'a Model,
+    theme: &'a Theme,
+    now: &'a Now,
+    glyphs: &'static Glyphs,
+    layout: Layout,
+}
 
 /// Draws the whole screen.
-pub fn view(model: &Model, theme: &Theme, now: &Now, frame: &mut ratatui::Frame<'_>) {
-    let _ = (model, theme, now, frame);
+pub fn view(model: &Model, theme: &Theme, now: &Now, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    if area.width == 0 || area.height == 0 {
+        return;
+    }
+    let pen = Pen {
+        model,
+        theme,
+        now,
+        glyphs: Glyphs::of(model.settings.ascii),
+        layout: model.layout(),
+    };
+    // A size that the model doesn't know yet: the resize is on its way, and drawing outside would panic.
+    let fits = |rect: Rect| rect.intersection(area) == rect;
+    let layout = &pen.layout;
+    if ![
+        layout.header,
+        layout.servers,
+        layout.detail,
+        layout.list,
+        layout.log,
+        layout.footer,
+    ]
+    .into_iter()
+    .all(fits)
+    {
+        return;
+    }
+    frame.render_widget(Block::new().style(pen.style(Token::Text)), area);
+    header::draw(&pen, frame);
+    if !layout.servers.is_empty() {
+        servers::draw(&pen, frame);
+    }
+    if !layout.detail.is_empty() {
+        detail::draw(&pen, frame);
+    }
+    if !layout.list.is_empty() {
+        lists::draw(&pen, frame);
+    }
+    if !layout.log.is_empty() {
+        log::draw(&pen, frame);
+    }
+    footer::draw(&pen, frame);
+    for layer in &model.layers {
+        match layer {
+            Layer::Form(form) => form::draw(&pen, form, frame),
+            Layer::Confirm(confirm) => form::confirm(&pen, confirm, frame),
+            Layer::Typing { .. } => {}
+            page => popup::page(&pen, page, frame),
+        }
+    }
+    if model.layers.is_empty() && model.menu_stands(now) {
+        popup::menu(&pen, frame);
+    }
 }
+
+impl Pen<'_> {
+    fn style(&self, token: Token) -> Style {
+        self.theme.style(token)
+    }
+
+    fn row(&self, columns: u16) -> Row {
+        Row::new(columns, self.glyphs)
+    }
+
+    fn key(&self, id: ActionId) -> String {
+        self.model.keymap().key_of(id)
+    }
+
+    fn spinner(&self) -> &'static str {
+        let at = usize::try_from(Model::spinner(self.now)).unwrap_or(0);
+        let pictures = self.glyphs.spinner;
+        pictures.get(at % pictures.len()).copied().unwrap_or("*")
+    }
+
+    /// A bar of this many columns, full as given, in the style of what it means.
+    fn bar(&self, row: &mut Row, columns: usize, share: f64, full: Style) {
+        let columns = columns.min(row.left());
+        let exact = share.clamp(0.0, 1.0) * columns as f64;
+        // Something is never shown as nothing, and not quite all never as all.
+        let mut filled = exact.round() as usize;
+        if share > 0.0 {
+            filled = filled.max(1);
+        }
+        if share < 1.0 {
+            filled = filled.min(columns.saturating_sub(1));
+        }
+        row.text(&self.glyphs.full.repeat(filled), full);
+        row.text(&self.glyphs.empty.repeat(columns - filled), self.style(Token::BarEmpty));
+    }
+
+    /// A share of places in the style of its threshold.
+    fn fullness(&self, taken: u32, places: u32) -> Style {
+        let used = crate::domain::capacity::used_percent(taken, places);
+        let alert = f64::from(self.model.settings.rules.alert_used_percent);
+        self.style(match used {
+            used if used >= 100.0 => Token::Bad,
+            used if used >= alert => Token::Warning,
+            _ => Token::BarFull,
+        })
+    }
+
+    /// A pane's frame, with what its title says left and right; answers what is inside.
+    fn pane(
+        &self,
+        frame: &mut Frame<'_>,
+        area: Rect,
+        pane: Option<Pane>,
+        title: Vec<Span<'static>>,
+        right: &str,
+    ) -> Rect {
+        let focused = pane == Some(self.model.focus);
+        let border = self.style(if focused { Token::Focus } else { Token::Border });
+        let mut block = Block::bordered().border_set(self.glyphs.border).border_style(border);
+        let room = usize::from(area.width.saturating_sub(4));
+        let mut head = Row::new(u16::try_from(room).unwrap_or(0), self.glyphs);
+        if focused {
+            head.text(self.glyphs.focus, border).gap(1);
+        }
+        for span in title {
+            head.text(&span.content, span.style);
+        }
+        let taken = room - head.left();
+        let mut line = vec![Span::styled(" ", border)];
+        let free = head.left();
+        line.extend(head.spans());
+        line.push(Span::styled(" ", border));
+        block = block.title_top(Line::from(line));
+        let wide = text::width(right);
+        if taken > 0 && wide > 0 && wide + 4 <= free {
+            let right = Line::from(Span::styled(format!(" {right} "), self.style(Token::Dim))).right_aligned();
+            block = block.title_top(right);
+        }
+        let inside = block.inner(area);
+        frame.render_widget(block, area);
+        inside
+    }
+
+    /// The name of a pane in its title: its number, and its name in the accent where it is in focus.
+    fn name(&self, pane: Pane, number: &str, name: &str) -> Vec<Span<'static>> {
+        let style = self.style(if self.model.focus == pane {
+            Token::Accent
+        } else {
+            Token::Strong
+        });
+        let mut spans = vec![Span::styled(format!("{number} "), self.style(Token::Key))];
+        spans.push(Span::styled(name.to_owned(), style));
+        spans
+    }
+
+    /// How many rows stand in a list, with its filter.
+    fn count(&self, shown: usize, all: usize, filter: &str) -> String {
+        if filter.is_empty() {
+            format!("{all}")
+        } else {
+            format!("{shown} of {all}  /{filter}")
+        }
+    }
+
+    /// The style under a list's row, and the sign before it.
+    fn under(&self, pane: Pane, selected: bool) -> (Style, &'static str) {
+        match (selected, self.model.focus == pane && self.model.layers.is_empty()) {
+            (true, true) => (self.style(Token::Selected), self.glyphs.selected),
+            (true, false) => (self.style(Token::SelectedAway), self.glyphs.selected),
+            (false, _) => (Style::new(), " "),
+        }
+    }
+
+    /// Lines of text instead of rows: what is empty, and what to press.
+    fn empty(&self, frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>) {
+        let height = u16::try_from(lines.len()).unwrap_or(0).min(area.height);
+        let top = if area.height > height + 2 { 1 } else { 0 };
+        let inside = Rect::new(area.x, area.y + top, area.width, height.min(area.height - top));
+        frame.render_widget(
+            Paragraph::new(lines).wrap(ratatui::widgets::Wrap { trim: false }),
+            inside,
+        );
+    }
+
+    /// A line that names a key and what it does.
+    fn press(&self, id: ActionId, what: &str) -> Line<'static> {
+        Line::from(vec![
+            Span::raw("  "),
+            Span::styled(self.key(id), self.style(Token::Key)),
+            Span::styled(format!("  {what}"), self.style(Token::Text)),
+        ])
+    }
+
+    fn tab_name(&self) -> (&'static str, String) {
+        let code = |id| self.model.store.server_code(id).to_owned();
+        match self.model.lists.tab {
+            Tab::Here => {
+                let server = self.model.lists.servers.selected.map(code);
+                (
+                    "2",
+                    server.map_or_else(|| "instances".to_owned(), |code| format!("instances({code})")),
+                )
+            }
+            Tab::All => ("2", "all instances".to_owned()),
+            Tab::Templates => ("4", "templates".to_owned()),
+            Tab::Jobs => ("5", "jobs".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

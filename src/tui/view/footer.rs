@@ -1,0 +1,122 @@
+//! The last line: how the last thing ended, or what can be done here; a filter while it is typed.
+
+use super::{Pen, text};
+use crate::tui::action::{ACTIONS, ActionId, Place, allowed, show_sequence};
+use crate::tui::model::{Layer, NoticeLevel};
+use crate::tui::theme::Token;
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
+use ratatui::text::Line;
+use ratatui::widgets::Paragraph;
+
+pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
+    let area = pen.layout.footer;
+    if area.is_empty() {
+        return;
+    }
+    if let Some(Layer::Typing { input, .. }) = pen.model.layers.last() {
+        typing(pen, input, area, frame);
+        return;
+    }
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    if let Some(flash) = &pen.model.flash {
+        let (sign, token) = match flash.level {
+            NoticeLevel::Info => (pen.glyphs.dot, Token::Info),
+            NoticeLevel::Success => (pen.glyphs.done, Token::Good),
+            NoticeLevel::Warning => (pen.glyphs.warning, Token::Warning),
+            NoticeLevel::Error => (pen.glyphs.bad, Token::Bad),
+        };
+        let mut row = pen.row(area.width);
+        row.gap(1).text(sign, pen.style(token)).gap(1);
+        row.text(flash.text.as_str(), pen.style(token));
+        if let Some(hint) = &flash.hint {
+            if area.height > 1 {
+                lines.push(row.line(Style::new()));
+                row = pen.row(area.width);
+                row.gap(3);
+            } else {
+                row.gap(2);
+            }
+            row.text(hint, pen.style(Token::Text));
+        }
+        lines.push(row.line(Style::new()));
+    } else {
+        lines.push(keys(pen, area.width));
+    }
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// What can be done here, most useful first; help and the way out stay whatever is cut.
+fn keys(pen: &Pen<'_>, columns: u16) -> Line<'static> {
+    let model = pen.model;
+    let (place, situation) = (model.place(), model.situation());
+    let (key, word) = (pen.style(Token::Key), pen.style(Token::Dim));
+    if !model.pending.is_empty() {
+        let mut row = pen.row(columns);
+        row.gap(1).text(&show_sequence(&model.pending), key).text(" …", word);
+        row.text("  Esc", key).text(" never mind", word);
+        return row.line(Style::new());
+    }
+    let mut shown: Vec<(u8, String, &str)> = ACTIONS
+        .iter()
+        .filter(|action| action.footer > 0 && action.places.contains(&place))
+        .filter(|action| allowed(action.id, &situation).is_ok())
+        .map(|action| {
+            let title = match (action.id, place) {
+                (ActionId::New, Place::Servers) => "new server",
+                (ActionId::New, Place::Templates) => "new template",
+                (ActionId::New, _) => "new instance",
+                (ActionId::Filter, Place::Log) => "search",
+                _ => action.title,
+            };
+            (action.footer, pen.key(action.id), title)
+        })
+        .collect();
+    shown.push((3, "a".to_owned(), "act…"));
+    if place == Place::Log {
+        shown.push((1, "End".to_owned(), "follow"));
+    }
+    if pen.layout.compact {
+        shown.push((12, "Tab".to_owned(), "pane"));
+    }
+    shown.sort_by_key(|(rank, ..)| *rank);
+    let room = usize::from(columns).saturating_sub(1);
+    let wide = |(_, key, title): &(u8, String, &str)| text::width(key) + text::width(title) + 3;
+    // The last two are help and quit.
+    while shown.iter().map(wide).sum::<usize>() > room && shown.len() > 2 {
+        shown.remove(shown.len() - 3);
+    }
+    let mut row = pen.row(columns);
+    row.gap(1);
+    for (_, name, title) in &shown {
+        row.text(name, key).gap(1).text(title, word).gap(2);
+    }
+    row.line(Style::new())
+}
+
+/// The line in which a filter or search is typed, with the terminal's own cursor in it.
+fn typing(pen: &Pen<'_>, input: &tui_input::Input, area: Rect, frame: &mut Frame<'_>) {
+    let model = pen.model;
+    let mut row = pen.row(area.width);
+    let place = model.place();
+    let count = match place {
+        Place::Log => format!("{} lines", model.log.matches()),
+        Place::Servers => format!("{}", model.lists.server_rows().len()),
+        Place::Templates => format!("{}", model.lists.template_rows().len()),
+        Place::Jobs => format!("{}", model.lists.job_rows().len()),
+        Place::Instances => format!("{}", model.lists.instance_rows(&model.store).len()),
+    };
+    let tail = format!("  {count} found   Enter keeps   Esc clears ");
+    let room = usize::from(area.width).saturating_sub(text::width(&tail) + 3).max(4);
+    let scroll = input.visual_scroll(room);
+    let value = crate::domain::SafeText::new(input.value());
+    let visible = text::skip(value.as_str(), scroll);
+    row.gap(1).text("/", pen.style(Token::Key));
+    let style = pen.style(Token::FieldFocus);
+    row.cell(&visible, room, style);
+    row.text(&tail, pen.style(Token::Dim));
+    frame.render_widget(Paragraph::new(row.line(Style::new())), area);
+    let column = u16::try_from(2 + input.visual_cursor().saturating_sub(scroll)).unwrap_or(0);
+    frame.set_cursor_position(Position::new(area.x + column.min(area.width.saturating_sub(1)), area.y));
+}

@@ -1,0 +1,190 @@
+//! The first line: is anything wrong, how full it is, what runs, how late it is.
+
+use super::{Pen, Row, text};
+use crate::tui::model::age;
+use crate::tui::theme::Token;
+use ratatui::Frame;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+/// A part of the header; the lower its rank, the longer it stays when room runs out.
+struct Part {
+    rank: u8,
+    spans: Vec<(String, Style)>,
+}
+
+impl Part {
+    fn width(&self) -> usize {
+        self.spans.iter().map(|(part, _)| text::width(part)).sum()
+    }
+}
+
+pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
+    let area = pen.layout.header;
+    if area.is_empty() {
+        return;
+    }
+    let base = pen.style(Token::Header);
+    let on = |token: Token| {
+        let style = pen.style(token);
+        Style {
+            bg: base.bg,
+            ..base.patch(style)
+        }
+    };
+    let mut left = parts(pen, base, &on);
+    let clock = pen.now.wall.to_zoned(pen.now.tz.clone()).strftime("%H:%M").to_string();
+    let columns = usize::from(area.width);
+    let needed = |parts: &[Part]| parts.iter().map(|part| part.width() + 3).sum::<usize>() + clock.len() + 1;
+    while needed(&left) > columns && left.len() > 1 {
+        let Some(worst) = left.iter().map(|part| part.rank).max() else {
+            break;
+        };
+        left.retain(|part| part.rank != worst);
+    }
+    let mut row = Row::new(
+        area.width.saturating_sub(u16::try_from(clock.len() + 1).unwrap_or(0)),
+        pen.glyphs,
+    );
+    row.gap(1);
+    // What is left over goes between the parts, so that the line breathes on wide screens.
+    let spare = columns.saturating_sub(needed(&left)) / left.len().max(1);
+    for (at, part) in left.iter().enumerate() {
+        if at > 0 {
+            row.gap(2 + spare.min(5));
+        }
+        for (text, style) in &part.spans {
+            row.text(text, *style);
+        }
+    }
+    let mut line: Line<'static> = row.line(base);
+    line.spans.push(Span::styled(format!("{clock} "), on(Token::Accent)));
+    frame.render_widget(Paragraph::new(line).style(base), area);
+}
+
+fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
+    let model = pen.model;
+    let glance = model.store.glance();
+    let mut parts = vec![Part {
+        rank: 1,
+        spans: vec![
+            ("vigie".to_owned(), on(Token::Accent)),
+            (format!("  {}", model.settings.profile), on(Token::Strong)),
+        ],
+    }];
+    if let Some(problem) = &model.lost {
+        let since = model
+            .store
+            .read_at
+            .map(|at| format!("; shown as of {}", age(at, pen.now)));
+        let text = format!(
+            "{} registry: {}{}",
+            pen.glyphs.bad,
+            problem.message,
+            since.unwrap_or_default()
+        );
+        parts.push(Part {
+            rank: 0,
+            spans: vec![(text, on(Token::Bad))],
+        });
+        return parts;
+    }
+    if model.store.read_at.is_none() && model.store.servers.is_empty() {
+        parts.push(Part {
+            rank: 2,
+            spans: vec![("reading the registry…".to_owned(), on(Token::Dim))],
+        });
+        return parts;
+    }
+    let plural = |n: usize, word: &str| {
+        if n == 1 {
+            format!("{n} {word}")
+        } else {
+            format!("{n} {word}s")
+        }
+    };
+    let mut fleet = Vec::new();
+    let counts = [
+        (glance.well, pen.glyphs.good, Token::Good),
+        (glance.warning, pen.glyphs.warning, Token::Warning),
+        (glance.down, pen.glyphs.bad, Token::Bad),
+        (glance.other, pen.glyphs.draft, Token::Dim),
+    ];
+    for (count, glyph, token) in counts {
+        // Warnings and outages are said even where there are none: a missing number proves nothing.
+        if count > 0 || matches!(token, Token::Warning | Token::Bad) {
+            let style = if count == 0 { on(Token::Dim) } else { on(token) };
+            let blank = if fleet.is_empty() { "" } else { "  " };
+            fleet.push((format!("{blank}{glyph} {count}"), style));
+        }
+    }
+    parts.push(Part {
+        rank: 5,
+        spans: vec![(plural(glance.servers, "server"), base)],
+    });
+    parts.push(Part { rank: 0, spans: fleet });
+    let share = f64::from(glance.taken) / f64::from(glance.places.max(1));
+    let mut bar = Row::new(16, pen.glyphs);
+    pen.bar(&mut bar, 15, share, pen.fullness(glance.taken, glance.places.max(1)));
+    let bar: Vec<(String, Style)> = bar
+        .spans()
+        .into_iter()
+        .map(|span| {
+            (
+                span.content.into_owned(),
+                Style {
+                    bg: base.bg,
+                    ..span.style
+                },
+            )
+        })
+        .collect();
+    parts.push(Part {
+        rank: 4,
+        spans: vec![(
+            format!("{}/{} instances {:.0}%", glance.taken, glance.places, share * 100.0),
+            base,
+        )],
+    });
+    parts.push(Part { rank: 6, spans: bar });
+    jobs(pen, &glance, on, &mut parts);
+    parts
+}
+
+fn jobs(pen: &Pen<'_>, glance: &crate::tui::model::Glance, on: &dyn Fn(Token) -> Style, parts: &mut Vec<Part>) {
+    let plural = |n: usize| {
+        if n == 1 {
+            "1 job".to_owned()
+        } else {
+            format!("{n} jobs")
+        }
+    };
+    let mut spans = Vec::new();
+    if glance.running > 0 {
+        spans.push((format!("{} {}", plural(glance.running), pen.spinner()), on(Token::Info)));
+    }
+    if glance.queued > 0 {
+        let alone = pen.model.store.workers == 0;
+        let blank = if spans.is_empty() { "" } else { "  " };
+        let (text, token) = if alone {
+            (
+                format!("{} {}, no worker", pen.glyphs.warning, plural(glance.queued)),
+                Token::Warning,
+            )
+        } else {
+            (format!("{} queued", glance.queued), Token::Dim)
+        };
+        spans.push((format!("{blank}{text}"), on(token)));
+    }
+    if glance.stuck > 0 {
+        let blank = if spans.is_empty() { "" } else { "  " };
+        spans.push((
+            format!("{blank}{} {} stuck", pen.glyphs.bad, glance.stuck),
+            on(Token::Bad),
+        ));
+    }
+    if !spans.is_empty() {
+        parts.push(Part { rank: 3, spans });
+    }
+}

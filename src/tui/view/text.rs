@@ -1,0 +1,211 @@
+//! Text in columns: measured as a terminal shows it, cut with a mark, never by bytes.
+
+use super::glyphs::Glyphs;
+use crate::tui::model::Filter;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// Columns that a text takes.
+pub(super) fn width(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.width() }
+}
+
+/// As much of a text as fits, with a mark where it was cut. Answers the columns it takes.
+pub(super) fn cut(text: &str, columns: usize, mark: &str) -> (String, usize) {
+    let all = width(text);
+    if all <= columns {
+        return (text.to_owned(), all);
+    }
+    let room = columns.saturating_sub(width(mark));
+    let mut out = String::with_capacity(room + mark.len());
+    let mut used = 0;
+    for grapheme in text.graphemes(true) {
+        let wide = width(grapheme);
+        if used + wide > room {
+            break;
+        }
+        out.push_str(grapheme);
+        used += wide;
+    }
+    if columns >= width(mark) {
+        out.push_str(mark);
+        used += width(mark);
+    }
+    (out, used)
+}
+
+/// A text without its first columns.
+pub(super) fn skip(text: &str, columns: usize) -> String {
+    if columns == 0 {
+        return text.to_owned();
+    }
+    let mut gone = 0;
+    let mut out = String::new();
+    for grapheme in text.graphemes(true) {
+        if gone >= columns {
+            out.push_str(grapheme);
+        } else {
+            gone += width(grapheme);
+        }
+    }
+    out
+}
+
+/// A line made from left to right, in columns; what doesn't fit is cut.
+pub(super) struct Row {
+    spans: Vec<Span<'static>>,
+    left: usize,
+    mark: &'static str,
+}
+
+impl Row {
+    pub(super) fn new(columns: u16, glyphs: &Glyphs) -> Self {
+        Self {
+            spans: Vec::with_capacity(12),
+            left: usize::from(columns),
+            mark: glyphs.cut,
+        }
+    }
+
+    /// Columns that are left.
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+
+    /// Text as it is, as far as it fits.
+    pub(super) fn text(&mut self, text: &str, style: Style) -> &mut Self {
+        if self.left > 0 && !text.is_empty() {
+            let (cut, used) = cut(text, self.left, self.mark);
+            self.left -= used;
+            self.spans.push(Span::styled(cut, style));
+        }
+        self
+    }
+
+    /// Text in a column of this width, and a blank behind it.
+    pub(super) fn cell(&mut self, text: &str, columns: usize, style: Style) -> &mut Self {
+        let columns = columns.min(self.left);
+        let (mut cut, used) = cut(text, columns, self.mark);
+        cut.extend(std::iter::repeat_n(' ', columns - used));
+        self.left -= columns;
+        self.spans.push(Span::styled(cut, style));
+        self.gap(1)
+    }
+
+    /// The same, at the column's right end.
+    pub(super) fn right(&mut self, text: &str, columns: usize, style: Style) -> &mut Self {
+        let columns = columns.min(self.left);
+        let (cut, used) = cut(text, columns, self.mark);
+        let mut padded = " ".repeat(columns - used);
+        padded.push_str(&cut);
+        self.left -= columns;
+        self.spans.push(Span::styled(padded, style));
+        self.gap(1)
+    }
+
+    /// A cell in which what a filter found is marked.
+    pub(super) fn found(&mut self, text: &str, columns: usize, style: Style, filter: &Filter, hit: Style) -> &mut Self {
+        if filter.is_empty() {
+            return self.cell(text, columns, style);
+        }
+        let columns = columns.min(self.left);
+        let (cut, used) = cut(text, columns, self.mark);
+        self.marked(&cut, style, &filter.hits(&cut), hit);
+        self.left -= columns;
+        self.spans.push(Span::styled(" ".repeat(columns - used), style));
+        self.gap(1)
+    }
+
+    /// Text with these ranges of bytes in another style; already cut and counted.
+    fn marked(&mut self, text: &str, style: Style, hits: &[std::ops::Range<usize>], hit: Style) {
+        let mut from = 0;
+        for range in hits {
+            let (before, found) = (text.get(from..range.start), text.get(range.clone()));
+            if let (Some(before), Some(found)) = (before, found) {
+                if !before.is_empty() {
+                    self.spans.push(Span::styled(before.to_owned(), style));
+                }
+                self.spans.push(Span::styled(found.to_owned(), hit));
+                from = range.end;
+            }
+        }
+        if let Some(rest) = text.get(from..) {
+            if !rest.is_empty() {
+                self.spans.push(Span::styled(rest.to_owned(), style));
+            }
+        }
+    }
+
+    /// Text, as far as it fits, in which a word (in lowercase) is marked.
+    pub(super) fn searched(&mut self, text: &str, style: Style, word: &str, hit: Style) -> &mut Self {
+        if word.is_empty() {
+            return self.text(text, style);
+        }
+        let (cut, used) = cut(text, self.left, self.mark);
+        let lower = cut.to_lowercase();
+        let hits: Vec<std::ops::Range<usize>> = if lower.len() == cut.len() {
+            lower
+                .match_indices(word)
+                .map(|(at, found)| at..at + found.len())
+                .collect()
+        } else {
+            Vec::new()
+        };
+        self.marked(&cut, style, &hits, hit);
+        self.left -= used;
+        self
+    }
+
+    /// So many blanks.
+    pub(super) fn gap(&mut self, columns: usize) -> &mut Self {
+        let columns = columns.min(self.left);
+        if columns > 0 {
+            self.left -= columns;
+            self.spans.push(Span::raw(" ".repeat(columns)));
+        }
+        self
+    }
+
+    /// What was put so far, without the rest of the line.
+    pub(super) fn spans(self) -> Vec<Span<'static>> {
+        self.spans
+    }
+
+    /// The line, in this style underneath, to its end.
+    pub(super) fn line(mut self, style: Style) -> Line<'static> {
+        if self.left > 0 {
+            self.spans.push(Span::raw(" ".repeat(self.left)));
+        }
+        Line::from(self.spans).style(style)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cut_by_columns_with_a_mark() {
+        assert_eq!(cut("acme", 4, "…"), ("acme".to_owned(), 4));
+        assert_eq!(cut("acme-nord", 4, "…"), ("acm…".to_owned(), 4));
+        assert_eq!(cut("東京都庁", 5, "…"), ("東京…".to_owned(), 5));
+        assert_eq!(cut("東京都庁", 4, "…"), ("東…".to_owned(), 3));
+        assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 2, "…").1, 2);
+        assert_eq!(cut("acme", 0, "…"), (String::new(), 0));
+        assert_eq!(skip("東京都", 3), "都");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_row_is_exactly_as_wide_as_asked(text in "\\PC{0,30}", columns in 0u16..40, cell in 0usize..30) {
+            let glyphs = Glyphs::of(false);
+            let safe = crate::domain::SafeText::new(&text);
+            let mut row = Row::new(columns, glyphs);
+            row.cell(safe.as_str(), cell, Style::new()).text(safe.as_str(), Style::new());
+            let line = row.line(Style::new());
+            proptest::prop_assert_eq!(line.width(), usize::from(columns));
+        }
+    }
+}
