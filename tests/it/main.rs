@@ -1,3 +1,4 @@
 //! The parts together, in one binary.
 
+mod arch;
 mod config;
