@@ -13,6 +13,7 @@ mod servers;
 mod templates;
 
 pub use crate::jobs::JobPlan;
+pub use crate::registry::{Change, RegistryError};
 pub use checks::CheckOutcome;
 pub use doctor::{Finding, Level};
 pub use fleet::Fleet;
@@ -24,7 +25,7 @@ use crate::config::{Loaded, Settings};
 use crate::domain::audit::Actor;
 use crate::domain::{Problem, Secret, SecretRef};
 use crate::jobs::Tools;
-use crate::registry::{ChangeStream, Op, Registry, RegistryError};
+use crate::registry::{ChangeStream, Op, Registry};
 use crate::remote::Remote;
 use crate::remote::probe::Prober;
 use crate::remote::secrets::SecretError;

@@ -57,7 +57,9 @@ const IMPURE: &[&str] = &[
     ".await",
     "std::fs",
     "std::env",
-    "std::net::Tcp", "std::net::Udp", "ToSocketAddrs",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "ToSocketAddrs",
     "std::process",
     "std::thread",
     "getrandom",
@@ -85,9 +87,21 @@ const NOWHERE: &[&str] = &[
 
 /// Where a rule bends, and why.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    ("src/tui/term/panics.rs", "thread_local!", "a panic's hook can be told nothing but by its thread"),
-    ("src/tui/term/panics.rs", "static", "there is one panic hook in a process"),
-    ("src/tui/term/failing.rs", "panic!(", "debug builds fail on demand, for the tests of the guard"),
+    (
+        "src/tui/term/panics.rs",
+        "thread_local!",
+        "a panic's hook can be told nothing but by its thread",
+    ),
+    (
+        "src/tui/term/panics.rs",
+        "static",
+        "there is one panic hook in a process",
+    ),
+    (
+        "src/tui/term/failing.rs",
+        "panic!(",
+        "debug builds fail on demand, for the tests of the guard",
+    ),
 ];
 
 fn excepted(path: &str, word: &str) -> bool {

@@ -8,7 +8,10 @@ pub(super) struct Line {
 
 /// Whether a file holds only tests.
 pub(super) fn is_test_file(path: &str) -> bool {
-    path.ends_with("/tests.rs") || path.ends_with("/testing.rs") || path.ends_with("_tests.rs") || path.contains("/tests/")
+    path.ends_with("/tests.rs")
+        || path.ends_with("/testing.rs")
+        || path.ends_with("_tests.rs")
+        || path.contains("/tests/")
 }
 
 /// The lines that are code outside tests. Comments and the insides of strings are left out.
