@@ -4,7 +4,6 @@ use super::args::Global;
 use crate::config::{self, Arguments, LoadError, Loaded, LogLevel};
 use crate::domain::Problem;
 use crate::domain::audit::Actor;
-use crate::jobs::Tools;
 use crate::ops::Ops;
 use crate::registry::Registry;
 use crate::registry::sqlite::Sqlite;
@@ -124,11 +123,6 @@ pub(super) fn remote(loaded: &Loaded) -> Result<Remote, Problem> {
     Remote::new(keyring, limits, loaded.places.extra_ca.clone()).map_err(|error| error.problem())
 }
 
-/// The doors that steps are handed.
-pub(super) fn tools(loaded: &Loaded, remote: &Remote) -> Tools {
-    Tools::new(remote.clone(), loaded.settings.thresholds())
-}
-
 /// Operations through `via`.
 ///
 /// # Errors
@@ -137,6 +131,5 @@ pub(super) async fn ops(loaded: Arc<Loaded>, via: &str) -> Result<Ops, Problem> 
     config::private_dir(&loaded.places.data_dir).map_err(|error| Problem::new("data_dir", error.to_string()))?;
     let registry = registry(&loaded.places.registry).await?;
     let remote = remote(&loaded)?;
-    let tools = Arc::new(tools(&loaded, &remote));
-    Ok(Ops::new(registry, remote, tools, loaded, actor(via)))
+    Ok(Ops::new(registry, remote, loaded, actor(via)))
 }

@@ -48,13 +48,8 @@ pub struct Ops {
 
 impl Ops {
     /// Operations on this registry, as this actor.
-    pub fn new(
-        registry: Arc<dyn Registry>,
-        remote: Remote,
-        tools: Arc<Tools>,
-        loaded: Arc<Loaded>,
-        actor: Actor,
-    ) -> Self {
+    pub fn new(registry: Arc<dyn Registry>, remote: Remote, loaded: Arc<Loaded>, actor: Actor) -> Self {
+        let tools = Arc::new(Tools::new(remote.clone(), loaded.settings.thresholds()));
         let prober = Prober::new(loaded.settings.checks.concurrency.get() as usize);
         Self {
             registry,

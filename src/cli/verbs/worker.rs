@@ -5,6 +5,7 @@ use crate::cli::open;
 use crate::cli::shell::Shell;
 use crate::config::{self, Loaded};
 use crate::domain::Problem;
+use crate::jobs::Tools;
 use crate::jobs::engine::EngineOptions;
 use crate::jobs::failpoint::FailPoints;
 use crate::jobs::lease::LeaseTimes;
@@ -22,7 +23,7 @@ pub(super) async fn run(shell: &Shell, loaded: Arc<Loaded>, idle_exit: Option<u6
     let stop = worker::stop_on_signals()
         .map_err(|error| Problem::new("signals", format!("no signal handlers can be set: {error}")))?;
     let registry = open::registry(&loaded.places.registry).await?;
-    let tools = Arc::new(open::tools(&loaded, &open::remote(&loaded)?));
+    let tools = Arc::new(Tools::new(open::remote(&loaded)?, loaded.settings.thresholds()));
     let options = options(&loaded, idle_exit);
     if !detached {
         let place = registry.place();

@@ -7,7 +7,6 @@ use crate::domain::capacity::Thresholds;
 use crate::domain::job::{JobSpec, LogLevel, Stream};
 use crate::domain::server::{DbTls, ServerSpec};
 use crate::domain::template::TemplateSpec;
-use crate::jobs::Tools;
 use crate::registry::sqlite::Sqlite;
 use crate::registry::{NewJob, NewLine, Op, Registry};
 use crate::remote::Remote;
@@ -61,7 +60,7 @@ fn setup() -> Fixture {
     let other: Arc<dyn Registry> = Arc::new(Sqlite::open(&path).unwrap());
     let keyring = crate::remote::secrets::Keyring::at(loaded.places.key_file.clone());
     let remote = Remote::new(keyring, crate::remote::Limits::default(), None).unwrap();
-    let ops = Ops::new(own, remote, Arc::new(Tools::default()), loaded, actor());
+    let ops = Ops::new(own, remote, loaded, actor());
     let (post, mailbox) = mailbox();
     let door = OpsDoor::new(ops, &post);
     Fixture {
