@@ -25,6 +25,20 @@ impl Redact {
     }
 }
 
+/// Sets [`Tools::quiet`] in debug builds, milliseconds: for tests.
+pub const QUIET_VARIABLE: &str = "VIGIE_TEST_QUIET_MS";
+/// Sets [`Tools::password_rounds`] in debug builds: for tests.
+pub const ROUNDS_VARIABLE: &str = "VIGIE_TEST_PASSWORD_ROUNDS";
+
+/// A number of the environment that only debug builds read: released ones have no such door.
+fn in_a_hurry(variable: &str) -> Option<u64> {
+    if cfg!(debug_assertions) {
+        std::env::var(variable).ok()?.parse().ok()
+    } else {
+        None
+    }
+}
+
 type Hashing = JoinHandle<Result<Secret, StepError>>;
 
 /// The doors, and what the steps need to know of the settings. Cheap to clone.
@@ -47,8 +61,10 @@ impl Tools {
         Self {
             remote,
             thresholds,
-            quiet: Duration::from_secs(3),
-            password_rounds: passlib::ODOO_ROUNDS,
+            quiet: Duration::from_millis(in_a_hurry(QUIET_VARIABLE).unwrap_or(3_000)),
+            password_rounds: in_a_hurry(ROUNDS_VARIABLE)
+                .and_then(|rounds| u32::try_from(rounds).ok())
+                .unwrap_or(passlib::ODOO_ROUNDS),
             hashes: Arc::default(),
         }
     }

@@ -1,6 +1,6 @@
 //! The engine on steps that keep their effects in memory: order, undo, doubt, leases, panics.
 
-use crate::jobs_kit::{Queue, registry, wait_until};
+use crate::jobs_kit::{Queue, registry, tools, wait_until};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use vigie::domain::job::{Job, JobState, LogLevel, PlannedStep, StepState};
 use vigie::domain::{JobId, SafeText};
+use vigie::jobs::Kind;
 use vigie::jobs::engine::{Engine, EngineOptions, Parted, Stop};
 use vigie::jobs::failpoint::{FailPoints, Point};
 use vigie::jobs::lease::LeaseTimes;
 use vigie::jobs::step::{Cx, Leftover, Observed, Outcome, Planned, Step, StepError};
-use vigie::jobs::{Kind, Tools};
 use vigie::registry::Registry;
 
 const KIND: &str = "template_thaw";
@@ -186,7 +186,11 @@ impl Bench {
             failpoints: FailPoints::parse(points),
             ..EngineOptions::default()
         };
-        Engine::new(Arc::clone(&self.registry), Arc::new(Tools::for_tests()), options)
+        Engine::new(
+            Arc::clone(&self.registry),
+            Arc::new(tools(self.queue.folder())),
+            options,
+        )
     }
 
     async fn run(&self, engine: &Engine, stop: Stop) -> Parted {
@@ -219,10 +223,17 @@ async fn steps_run_in_order_and_the_log_tells_it() {
         bench.run(&bench.engine(""), Stop::default()).await,
         Parted::Over(JobState::Done)
     );
-    assert_eq!(bench.outside.deeds(), ["apply one", "apply two", "apply three", "apply four"]);
+    assert_eq!(
+        bench.outside.deeds(),
+        ["apply one", "apply two", "apply three", "apply four"]
+    );
     let job = bench.job(id).await;
     assert_eq!(job.state, JobState::Done);
-    assert!(job.steps.iter().all(|s| s.state == StepState::Done && s.data["done"] == true));
+    assert!(
+        job.steps
+            .iter()
+            .all(|s| s.state == StepState::Done && s.data["done"] == true)
+    );
     assert!(job.lease.is_none() && job.problem.is_none());
     let log = bench.registry.log(id, 0, 1000).await.unwrap();
     let numbers: Vec<i64> = log.iter().map(|line| line.seq).collect();
@@ -243,15 +254,26 @@ async fn a_failure_at_each_step_undoes_everything_newest_first() {
             bench.run(&bench.engine(""), Stop::default()).await,
             Parted::Over(JobState::Failed)
         );
-        let undone: Vec<String> = bench.outside.deeds().into_iter().filter(|d| d.starts_with("undo")).collect();
+        let undone: Vec<String> = bench
+            .outside
+            .deeds()
+            .into_iter()
+            .filter(|d| d.starts_with("undo"))
+            .collect();
         let wanted: Vec<String> = (0..=broken).rev().map(|i| format!("undo {}", NAMES[i])).collect();
         assert_eq!(undone, wanted);
         assert_eq!(bench.outside.there(), [""; 0]);
         let job = bench.job(id).await;
         let problem = job.problem.expect("why");
-        assert_eq!((problem.code.as_str(), problem.hint.as_deref()), ("broken", Some("mend it")));
+        assert_eq!(
+            (problem.code.as_str(), problem.hint.as_deref()),
+            ("broken", Some("mend it"))
+        );
         let log = bench.registry.log(id, 0, 1000).await.unwrap();
-        assert!(log.iter().any(|l| l.level == LogLevel::Error && l.text.as_str().contains("it is broken")));
+        assert!(
+            log.iter()
+                .any(|l| l.level == LogLevel::Error && l.text.as_str().contains("it is broken"))
+        );
     }
 }
 
@@ -264,8 +286,15 @@ async fn what_may_pass_is_tried_again_and_observed_before() {
         Parted::Over(JobState::Done)
     );
     let deeds = bench.outside.deeds();
-    let of_two: Vec<&str> = deeds.iter().filter(|d| d.ends_with("two")).map(String::as_str).collect();
-    assert_eq!(of_two, ["apply two", "settle two", "apply two", "settle two", "apply two"]);
+    let of_two: Vec<&str> = deeds
+        .iter()
+        .filter(|d| d.ends_with("two"))
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        of_two,
+        ["apply two", "settle two", "apply two", "settle two", "apply two"]
+    );
     // An effect that happened although its answer was an error is not brought about twice.
     let bench = Bench::new(only(2, How::DoesAndFails)).await;
     bench.queue().await;
@@ -338,9 +367,16 @@ async fn an_undo_that_fails_leaves_the_job_stuck_with_what_is_left_and_a_retry_g
     let problem = job.problem.expect("why");
     assert!(problem.message.contains("it does not come off"), "{problem:?}");
     assert!(problem.message.contains("left: the thing two"), "{problem:?}");
-    assert!(problem.message.contains("it is broken"), "and why it was undone: {problem:?}");
+    assert!(
+        problem.message.contains("it is broken"),
+        "and why it was undone: {problem:?}"
+    );
     assert!(problem.hint.as_deref().unwrap().contains("remove two by hand"));
-    assert_eq!(bench.outside.there(), ["one", "two"], "what was before it is kept for the retry");
+    assert_eq!(
+        bench.outside.there(),
+        ["one", "two"],
+        "what was before it is kept for the retry"
+    );
     bench.queue.retry(bench.registry.as_ref(), id).await;
     assert_eq!(
         bench.run(&bench.engine(""), Stop::default()).await,
@@ -379,15 +415,29 @@ async fn a_holder_that_can_not_renew_stops_itself_and_the_next_one_settles() {
     let engine = bench.engine_with(&format!("{KIND}.two.before_effect=pause"), times);
     let asked = Instant::now();
     let worker = vigie::jobs::worker::identity();
-    let claim = bench.registry.claim_job(&worker, times.lease).await.unwrap().expect("a job");
+    let claim = bench
+        .registry
+        .claim_job(&worker, times.lease)
+        .await
+        .unwrap()
+        .expect("a job");
     let parted = engine.run_as(bench.kind.clone(), claim, asked, Stop::default()).await;
     assert_eq!(parted, Parted::Lost);
     assert!(asked.elapsed() >= times.self_stop());
     let left = bench.job(id).await;
-    assert_eq!(left.steps[1].state, StepState::Intended, "nothing is written after the lease");
+    assert_eq!(
+        left.steps[1].state,
+        StepState::Intended,
+        "nothing is written after the lease"
+    );
     // The lease runs out; whoever comes next settles before it acts.
     wait_until("the lease's end", || async {
-        match bench.registry.claim_job("other:1:1", Duration::from_secs(20)).await.unwrap() {
+        match bench
+            .registry
+            .claim_job("other:1:1", Duration::from_secs(20))
+            .await
+            .unwrap()
+        {
             None => false,
             Some(claim) => {
                 let engine = bench.engine("");
@@ -401,7 +451,10 @@ async fn a_holder_that_can_not_renew_stops_itself_and_the_next_one_settles() {
     })
     .await;
     let deeds = bench.outside.deeds();
-    assert_eq!(deeds, ["apply one", "settle two", "apply two", "apply three", "apply four"]);
+    assert_eq!(
+        deeds,
+        ["apply one", "settle two", "apply two", "apply three", "apply four"]
+    );
 }
 
 #[tokio::test]
@@ -429,7 +482,12 @@ async fn a_worker_that_stops_hands_back_at_a_boundary_and_another_goes_on() {
         bench.run(&bench.engine(""), Stop::default()).await,
         Parted::Over(JobState::Done)
     );
-    let applied: Vec<String> = bench.outside.deeds().into_iter().filter(|d| d.starts_with("apply")).collect();
+    let applied: Vec<String> = bench
+        .outside
+        .deeds()
+        .into_iter()
+        .filter(|d| d.starts_with("apply"))
+        .collect();
     assert_eq!(applied, ["apply one", "apply two", "apply three", "apply four"]);
 }
 

@@ -12,5 +12,7 @@
 mod cluster;
 mod databases;
 mod harness;
+mod jobs_engine;
+mod jobs_kit;
 mod odoo;
 mod standin;

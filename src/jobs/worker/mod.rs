@@ -58,17 +58,7 @@ impl WorkerOptions {
 /// This process's name among workers: host, process id and the process's start (in clock ticks since
 /// boot), so that a later process of the same id is another.
 pub fn identity() -> String {
-    let pid = std::process::id();
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    format!("{host}:{pid}:{}", start_time(pid).unwrap_or(0))
-}
-
-/// When a process of this machine began, in clock ticks since boot.
-fn start_time(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command's name stands in brackets and may hold blanks and brackets itself.
-    let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(19)?.parse().ok()
+    crate::registry::identity::ProcessId::here().to_string()
 }
 
 /// A token that fires at SIGTERM, SIGINT and SIGHUP.
