@@ -103,7 +103,10 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn wants_dashboard() -> bool {
     match Cli::try_parse() {
         Ok(Cli { verb: None, .. }) => true,
-        Ok(Cli { verb: Some(Verb::Sandbox(args)), .. }) => !args.no_tui,
+        Ok(Cli {
+            verb: Some(Verb::Sandbox(args)),
+            ..
+        }) => !args.no_tui,
         _ => false,
     }
 }

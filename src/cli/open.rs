@@ -77,6 +77,7 @@ pub(super) fn actor(via: &str) -> Actor {
         .or_else(|_| std::env::var("LOGNAME"))
         .ok()
         .filter(|name| !name.is_empty())
+        .or_else(|| account(uid))
         .unwrap_or_else(|| format!("uid {uid}"));
     Actor {
         os_user: crate::domain::SafeText::capped(&os_user, 64).to_string(),
@@ -132,4 +133,13 @@ pub(super) async fn ops(loaded: Arc<Loaded>, via: &str) -> Result<Ops, Problem> 
     let registry = registry(&loaded.places.registry).await?;
     let remote = remote(&loaded)?;
     Ok(Ops::new(registry, remote, loaded, actor(via)))
+}
+
+/// The name of a user in this machine's own list.
+fn account(uid: u32) -> Option<String> {
+    let list = std::fs::read_to_string("/etc/passwd").ok()?;
+    list.lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields.get(2).is_some_and(|id| *id == uid.to_string()))
+        .and_then(|fields| fields.first().map(|name| (*name).to_owned()))
 }

@@ -46,7 +46,8 @@ impl Ops {
         Ok(CheckOutcome { server, report })
     }
 
-    async fn look(&self, server: &Server, security: bool) -> CheckReport {
+    /// One look, of which nothing is kept.
+    pub(super) async fn look(&self, server: &Server, security: bool) -> CheckReport {
         let settings = CheckSettings {
             timeout: self.settings().checks.timeout.0,
             security,

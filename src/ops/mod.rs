@@ -15,7 +15,7 @@ mod templates;
 pub use crate::jobs::JobPlan;
 pub use crate::registry::{Change, RegistryError};
 pub use checks::CheckOutcome;
-pub use doctor::{Finding, Level};
+pub use doctor::{Finding, Level, local as doctor_local};
 pub use fleet::Fleet;
 pub use instances::Removal;
 pub use jobs::Followed;

@@ -1,15 +1,35 @@
 //! `vigie doctor`.
 
-use super::{Desk, Done};
+use super::Done;
+use crate::cli::shell::Shell;
+use crate::cli::{open, screen};
+use crate::config::Loaded;
 use crate::domain::Problem;
-use crate::ops::Level;
+use crate::ops::{Finding, Level, doctor_local};
 use serde_json::json;
+use std::sync::Arc;
 
-pub(super) async fn doctor(desk: &Desk<'_>) -> Done {
-    let findings = desk.ops.doctor().await?;
+/// Looks at everything that can be wrong. A registry that can't be opened is a finding, not the end.
+pub(super) async fn doctor(shell: &Shell, loaded: Arc<Loaded>) -> Done {
+    let mut findings = doctor_local(&loaded);
+    findings.extend(look_and_feel(&loaded));
+    let opened = open::ops(loaded, "cli").await;
+    let fleet = match opened {
+        Ok(ops) => ops.doctor().await,
+        Err(problem) => Err(problem),
+    };
+    match fleet {
+        Ok(more) => findings.extend(more),
+        Err(problem) => {
+            let hint = problem
+                .hint
+                .unwrap_or_else(|| "see the registry's path in the configuration".to_owned());
+            findings.push(Finding::error("registry", problem.message, hint));
+        }
+    }
     let worst = findings.iter().map(|f| f.level).max().unwrap_or(Level::Ok);
     let json = json!({ "level": worst, "findings": findings });
-    desk.shell.result(&json, || {
+    shell.result(&json, || {
         let width = findings
             .iter()
             .map(|f| f.what.chars().count())
@@ -41,4 +61,33 @@ pub(super) async fn doctor(desk: &Desk<'_>) -> Done {
         "unwell",
         format!("not as it should be: {}", bad.join(", ")),
     ))
+}
+
+/// Theme, keys, terminal.
+fn look_and_feel(loaded: &Loaded) -> Vec<Finding> {
+    let mut found = Vec::new();
+    match screen::theme(loaded) {
+        Ok(theme) => found.push(Finding::ok("theme", theme.name())),
+        Err(why) => found.push(Finding::warning(
+            "theme",
+            why,
+            "mend [screen] theme; the default is used",
+        )),
+    }
+    let (_, clashes) = screen::keymap(loaded);
+    found.extend(
+        clashes
+            .iter()
+            .map(|clash| Finding::warning("keys", clash.to_string(), "mend [keys]; only that key falls back")),
+    );
+    let term = std::env::var("TERM").unwrap_or_default();
+    found.push(match term.as_str() {
+        "" | "dumb" => Finding::warning(
+            "terminal",
+            "TERM says that it can draw nothing",
+            "start vigie in a real terminal",
+        ),
+        name => Finding::ok("terminal", name),
+    });
+    found
 }

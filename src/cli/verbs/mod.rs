@@ -35,6 +35,9 @@ pub(super) async fn run(verb: Verb, loaded: Loaded, shell: &Shell) -> Done {
     if let Verb::Worker { idle_exit, detached } = verb {
         return worker::run(shell, loaded, idle_exit, detached).await;
     }
+    if let Verb::Doctor = verb {
+        return health::doctor(shell, loaded).await;
+    }
     let desk = Desk {
         shell,
         ops: open::ops(loaded, "cli").await?,
@@ -48,8 +51,7 @@ pub(super) async fn run(verb: Verb, loaded: Loaded, shell: &Shell) -> Done {
         Verb::Placement { min_capacity } => instance::placement(&desk, min_capacity).await,
         Verb::Job(verb) => job::run(&desk, verb).await,
         Verb::Audit { limit } => catalog::audit(&desk, limit).await,
-        Verb::Doctor => health::doctor(&desk).await,
-        Verb::Worker { .. } | Verb::Completions { .. } | Verb::Sandbox(_) => Ok(()),
+        Verb::Doctor | Verb::Worker { .. } | Verb::Completions { .. } | Verb::Sandbox(_) => Ok(()),
     }
 }
 
