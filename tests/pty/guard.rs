@@ -14,6 +14,8 @@ enum Cause {
     Fails(&'static str, u32),
     Survives(&'static str),
     HangUp,
+    /// By its own key.
+    Quit,
 }
 
 const CAUSES: &[Cause] = &[
@@ -37,6 +39,7 @@ const CAUSES: &[Cause] = &[
     Cause::Survives("thread"),
     Cause::Survives("task"),
     Cause::HangUp,
+    Cause::Quit,
 ];
 
 fn start(cause: Cause) -> Session {
@@ -83,6 +86,7 @@ fn run(cause: Cause, moment: Moment) {
             session.signal(guard, Signal::TERM);
         }
         (Cause::HangUp, _) => session.hang_up(),
+        (Cause::Quit, _) => session.type_in("q"),
         (Cause::ToDashboard(..) | Cause::Survives(_), None) => unreachable!("it was waited for"),
     }
     let status = session.until_ended();
@@ -90,6 +94,7 @@ fn run(cause: Cause, moment: Moment) {
         Cause::ToGuard(_, code) | Cause::ToDashboard(_, code) | Cause::ToBoth(_, code) | Cause::Fails(_, code) => code,
         Cause::Survives(_) => 143,
         Cause::HangUp => 129,
+        Cause::Quit => 0,
     };
     // Before the guard listens to it a signal simply ends it, as any program.
     let early = matches!(moment, Moment::After(_)) && status == 1;

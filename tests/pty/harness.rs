@@ -85,6 +85,11 @@ impl Start {
         self
     }
 
+    /// Its home.
+    pub(crate) fn home_path(&self) -> &Path {
+        self.home.path()
+    }
+
     /// In the home of another session.
     pub(crate) fn home(mut self, home: &Arc<tempfile::TempDir>) -> Self {
         self.home = Arc::clone(home);
@@ -113,17 +118,7 @@ impl Start {
         command.args(&self.args);
         command.cwd(self.home.path());
         command.env_clear();
-        for name in ["PATH", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE"] {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
-        }
-        command.env("HOME", self.home.path());
-        command.env("TERM", "xterm-256color");
-        command.env("LANG", "C.UTF-8");
-        command.env("TZ", "UTC");
-        command.env("VIGIE_WORKER_AUTOSTART", "false");
-        for (name, value) in &self.env {
+        for (name, value) in environment(self.home.path()).into_iter().chain(self.env) {
             command.env(name, value);
         }
         let child = pair.slave.spawn_command(command).expect("the program starts");
@@ -155,6 +150,43 @@ impl Start {
             home: self.home,
         }
     }
+}
+
+/// What every program here is started with, and nothing else: no test may meet the operator's own.
+fn environment(home: &Path) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = ["PATH", "LD_LIBRARY_PATH", "LLVM_PROFILE_FILE"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+        .collect();
+    for (name, value) in [
+        ("HOME", home.to_str().expect("a path that is text")),
+        ("TERM", "xterm-256color"),
+        ("LANG", "C.UTF-8"),
+        ("TZ", "UTC"),
+        ("VIGIE_WORKER_AUTOSTART", "false"),
+    ] {
+        all.push((name.to_owned(), value.to_owned()));
+    }
+    all
+}
+
+/// Runs a verb in this home, and hands out what it printed. It must succeed.
+pub(crate) fn verb(home: &Path, args: &[&str]) -> String {
+    let output = verb_command(home).args(args).output().expect("the program starts");
+    assert!(
+        output.status.success(),
+        "vigie {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The program in this home, without a terminal.
+pub(crate) fn verb_command(home: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(VIGIE);
+    command.env_clear().envs(environment(home)).current_dir(home);
+    command.stdin(std::process::Stdio::null());
+    command
 }
 
 fn read(mut from: Box<dyn Read + Send>, seen: &Shared, stop: &AtomicBool) {

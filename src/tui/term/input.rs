@@ -67,7 +67,7 @@ impl Stream for TtyInput {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         if self.resized.poll_recv(cx).is_ready()
-            && let Ok((columns, rows)) = crossterm::terminal::size()
+            && let Ok((columns, rows)) = modes::size()
         {
             return Poll::Ready(Some(Event::Resize(columns, rows)));
         }

@@ -71,6 +71,16 @@ pub fn is_terminal() -> bool {
     rustix::termios::isatty(io::stdout().as_fd()) && input_fd().is_ok_and(|fd| rustix::termios::isatty(fd.as_fd()))
 }
 
+/// The terminal's size, columns and rows. One that doesn't know its size is taken for 80×24, as
+/// programs have always done.
+pub(super) fn size() -> io::Result<(u16, u16)> {
+    let size = rustix::termios::tcgetwinsize(io::stdout().as_fd())?;
+    if size.ws_col == 0 || size.ws_row == 0 {
+        return Ok((80, 24));
+    }
+    Ok((size.ws_col, size.ws_row))
+}
+
 /// The terminal's settings as they are.
 pub(super) fn settings(tty: impl AsFd) -> io::Result<Termios> {
     Ok(tcgetattr(tty)?)
