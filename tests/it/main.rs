@@ -1,4 +1,14 @@
-//! The parts together, in one binary.
+//! The parts together, in one binary that needs no other program: the registry's contract, flows,
+//! configuration, the house.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "helpers of tests fail as tests do, and say their seeds and figures"
+)]
 
 mod arch;
 mod config;
+mod registry;

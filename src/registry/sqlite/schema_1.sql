@@ -45,7 +45,7 @@ CREATE TABLE saas_server (
     instance_count INTEGER NOT NULL DEFAULT 0 CHECK (instance_count >= 0),
     state TEXT NOT NULL GENERATED ALWAYS AS
         (CASE WHEN intent = 'active' AND observed = 'offline' THEN 'offline' ELSE intent END) VIRTUAL,
-    available_capacity REAL NOT NULL GENERATED ALWAYS AS
+    available_capacity REAL GENERATED ALWAYS AS
         (max(0, max_instances - instance_count) * 100.0 / max_instances) VIRTUAL
 );
 
@@ -156,7 +156,6 @@ CREATE TABLE saas_job (
     before TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(before)),
     log_end INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX saas_job_open ON saas_job (id) WHERE state IN ('queued', 'running', 'undoing');
 CREATE INDEX saas_job_by_instance ON saas_job (instance_id, id) WHERE instance_id IS NOT NULL;
 CREATE INDEX saas_job_by_server ON saas_job (server_id, id);
 CREATE INDEX saas_job_by_template ON saas_job (template_id, id) WHERE template_id IS NOT NULL;
