@@ -1,7 +1,8 @@
 //! Running again what failed, was cancelled or got stuck.
 
 use super::bench::{
-    Bench, change, claim, end, instance, instance_job, op, plain_job, server, server_spec, template, thaw_job, the_instance,
+    Bench, change, claim, end, instance, instance_job, op, plain_job, server, server_spec, template, thaw_job,
+    the_instance,
 };
 use pretty_assertions::assert_eq;
 use vigie::domain::Problem;

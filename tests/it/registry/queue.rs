@@ -1,8 +1,8 @@
 //! Queueing, cancelling, running again.
 
 use super::bench::{
-    Bench, change, claim, end, instance, instance_job, op, plain_job, server, server_spec, template, template_spec,
-    thaw_job, the_instance,
+    Bench, claim, end, instance, instance_job, op, plain_job, server, server_spec, template, template_spec, thaw_job,
+    the_instance,
 };
 use pretty_assertions::assert_eq;
 use vigie::domain::capacity::Thresholds;
