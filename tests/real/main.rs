@@ -13,6 +13,8 @@ mod cluster;
 mod databases;
 mod harness;
 mod jobs_engine;
+mod jobs_fleet;
+mod jobs_kinds;
 mod jobs_kit;
 mod odoo;
 mod standin;

@@ -1,0 +1,607 @@
+//! Every kind of job on a real PostgreSQL: killed at every point of every step, failed and cancelled
+//! at every step, every step run twice. Points and steps come from the list of steps itself.
+
+use crate::harness::connect;
+use crate::jobs_fleet::{Fleet, Inventory, Reach, delete, names, problem};
+use crate::jobs_kit::{op, wait_until};
+use async_trait::async_trait;
+use pretty_assertions::assert_eq;
+use serde_json::Value;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use vigie::domain::TemplateId;
+use vigie::domain::capacity::Thresholds;
+use vigie::domain::job::{JobKind, JobState, StepState};
+use vigie::jobs::engine::{Parted, Stop};
+use vigie::jobs::failpoint::Point;
+use vigie::jobs::step::{Cx, Leftover, Observed, Outcome, Planned, Step, StepError};
+use vigie::jobs::{Kind, Request, kinds};
+
+/// What a kind needs before, and what it leaves when it is done.
+struct Stage {
+    fleet: Fleet,
+    kind: JobKind,
+    template: TemplateId,
+    count: AtomicU32,
+}
+
+impl Stage {
+    async fn set(kind: JobKind, reach: Reach) -> Self {
+        let (fleet, template) = Fleet::with_template(reach).await;
+        Self {
+            fleet,
+            kind,
+            template,
+            count: AtomicU32::new(0),
+        }
+    }
+
+    fn next(&self) -> String {
+        format!("case-{}", self.count.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Brings the server to where the kind begins, and says what to ask.
+    async fn request(&self) -> (Request, String) {
+        let (name, fleet) = (self.next(), &self.fleet);
+        let request = match self.kind {
+            JobKind::InstanceCreate => fleet.instance(self.template, &name),
+            JobKind::InstanceDelete => {
+                fleet.done(fleet.instance(self.template, &name)).await;
+                delete(fleet.instance_called(&name).await.unwrap().id)
+            }
+            JobKind::TemplateCreate => {
+                let id = fleet
+                    .add_template(&name, &format!("t_{}", name.replace('-', "_")))
+                    .await;
+                Request::TemplateCreate(id)
+            }
+            JobKind::TemplateAdopt => {
+                // Thawed, it is there to be adopted.
+                if fleet.template(self.template).await.facts.frozen {
+                    fleet.done(Request::TemplateThaw(self.template)).await;
+                }
+                Request::TemplateAdopt(self.template)
+            }
+            JobKind::TemplateThaw => {
+                if !fleet.template(self.template).await.facts.frozen {
+                    fleet.done(Request::TemplateAdopt(self.template)).await;
+                }
+                Request::TemplateThaw(self.template)
+            }
+        };
+        (request, name)
+    }
+
+    /// That the kind's wish is fulfilled, and nothing else has changed.
+    async fn assert_done(&self, before: &Inventory, name: &str) {
+        let after = self.fleet.inventory().await;
+        assert_eq!(after.reservations, 0);
+        let database = name.replace('-', "_");
+        let new: Vec<&String> = after
+            .databases
+            .keys()
+            .filter(|d| !before.databases.contains_key(*d))
+            .collect();
+        let gone: Vec<&String> = before
+            .databases
+            .keys()
+            .filter(|d| !after.databases.contains_key(*d))
+            .collect();
+        match self.kind {
+            JobKind::InstanceCreate => {
+                assert_eq!((new, gone), (vec![&database], vec![]));
+                assert!(after.filestores.contains(&database));
+                assert_eq!(after.filestores.len(), before.filestores.len() + 1);
+                assert_eq!(after.places, before.places + 1);
+                self.fleet.assert_made(name).await;
+            }
+            JobKind::InstanceDelete => {
+                assert_eq!((new, gone), (vec![], vec![&database]));
+                assert!(!after.filestores.contains(&database));
+                assert_eq!(after.filestores.len(), before.filestores.len() - 1);
+                assert_eq!(after.places, before.places - 1);
+                assert_eq!(self.fleet.instance_called(name).await, None);
+            }
+            JobKind::TemplateCreate => {
+                let database = format!("t_{database}");
+                assert_eq!((new, gone), (vec![&database], vec![]));
+                assert!(after.databases[&database].contains("open=false template=true"));
+                assert_eq!(after.filestores.len(), before.filestores.len() + 1);
+                assert!(
+                    after.templates.contains(&format!("{name} ready frozen=true")),
+                    "{:?}",
+                    after.templates
+                );
+            }
+            JobKind::TemplateAdopt => {
+                assert!(after.databases["template_restaurant"].contains("open=false template=true"));
+                assert!(after.templates.contains(&"restaurant ready frozen=true".to_owned()));
+            }
+            JobKind::TemplateThaw => {
+                assert!(after.databases["template_restaurant"].contains("open=true template=false"));
+                assert!(after.templates.contains(&"restaurant draft frozen=false".to_owned()));
+            }
+        }
+    }
+
+    /// That nothing is left of the job: all is as before, but for the state of its own row.
+    async fn assert_undone(&self, before: &Inventory, what: &str) {
+        let mut after = self.fleet.inventory().await.held();
+        let mut before = before.clone().held();
+        if self.kind == JobKind::TemplateCreate {
+            // The new template's row says that it failed.
+            after.templates.clear();
+            before.templates.clear();
+        }
+        assert_eq!(after, before, "{what}");
+    }
+
+    /// The last step that can be undone fails after its effect, or before it where that is for good.
+    fn failing(&self) -> String {
+        let (names, last) = names(self.kind);
+        let for_good = kinds::steps_of(self.kind)[last].pivot();
+        let point = if for_good {
+            Point::BeforeEffect
+        } else {
+            Point::AfterEffect
+        };
+        format!("{}.{}.{}=error", self.kind.word(), names[last], point.word())
+    }
+}
+
+/// J1, forward: killed at each point of each step, the next worker brings the job to its end.
+async fn killed_forward(kind: JobKind) {
+    let stage = Stage::set(kind, Reach::All).await;
+    let mut cells = 0;
+    for step in names(kind).0 {
+        for point in Point::FORWARD {
+            let (request, name) = stage.request().await;
+            let before = stage.fleet.inventory().await;
+            let id = stage.fleet.queue(request).await.id;
+            let place = format!("{}.{step}.{}", kind.word(), point.word());
+            stage.fleet.die_at(&place).await;
+            let parted = stage.fleet.run("").await;
+            let job = stage.fleet.job(id).await;
+            assert_eq!(
+                parted,
+                Parted::Over(JobState::Done),
+                "{place}: {}\n{}",
+                problem(&job),
+                stage.fleet.log(id).await
+            );
+            stage.assert_done(&before, &name).await;
+            cells += 1;
+        }
+    }
+    eprintln!("J1 {} forward: {cells} cells, all done", kind.word());
+}
+
+/// J1, backward: the job fails at its last step, and the worker is killed at each point of each undo.
+async fn killed_backward(kind: JobKind) {
+    let stage = Stage::set(kind, Reach::All).await;
+    let (steps, last) = names(kind);
+    let mut cells = 0;
+    for step in &steps[..=last] {
+        for point in Point::BACKWARD {
+            let (request, _) = stage.request().await;
+            let before = stage.fleet.inventory().await;
+            let id = stage.fleet.queue(request).await.id;
+            let place = format!("{}.{step}.{}", kind.word(), point.word());
+            stage.fleet.die_at(&format!("{},{place}", stage.failing())).await;
+            let parted = stage.fleet.run("").await;
+            let job = stage.fleet.job(id).await;
+            assert_eq!(
+                parted,
+                Parted::Over(JobState::Failed),
+                "{place}: {}\n{}",
+                problem(&job),
+                stage.fleet.log(id).await
+            );
+            assert_eq!(job.problem.expect("why").code, "injected");
+            stage.assert_undone(&before, &place).await;
+            cells += 1;
+        }
+    }
+    eprintln!("J1 {} backward: {cells} cells, all undone", kind.word());
+}
+
+/// Failed before and after the effect of each step, and cancelled at each: nothing is left.
+async fn failed_and_cancelled(kind: JobKind, reach: Reach) {
+    let stage = Stage::set(kind, reach).await;
+    let (steps, last) = names(kind);
+    for (index, step) in steps[..=last].iter().enumerate() {
+        let for_good = kinds::steps_of(kind)[index].pivot();
+        for point in [Point::BeforeEffect, Point::AfterEffect] {
+            if for_good && point == Point::AfterEffect {
+                continue;
+            }
+            let (request, _) = stage.request().await;
+            let before = stage.fleet.inventory().await;
+            let id = stage.fleet.queue(request).await.id;
+            let place = format!("{}.{step}.{}=error", kind.word(), point.word());
+            let parted = stage.fleet.run(&place).await;
+            let log = stage.fleet.log(id).await;
+            assert_eq!(parted, Parted::Over(JobState::Failed), "{place}\n{log}");
+            assert!(log.contains("injected"), "the reason is in the log");
+            stage.assert_undone(&before, &place).await;
+        }
+        let (request, _) = stage.request().await;
+        let before = stage.fleet.inventory().await;
+        let id = stage.fleet.queue(request).await.id;
+        let (place, stop) = (format!("{}.{step}.before_effect=pause", kind.word()), Stop::default());
+        let poke = Arc::clone(&stop.poke);
+        let cancel = async {
+            wait_until("the step's intent", || async {
+                stage.fleet.job(id).await.steps[index].state == StepState::Intended
+            })
+            .await;
+            stage.fleet.registry.cancel_job(&op(), id).await.unwrap();
+            poke.notify_one();
+        };
+        let (parted, ()) = tokio::join!(stage.fleet.run_with(&place, stop, None), cancel);
+        assert_eq!(
+            parted,
+            Parted::Over(JobState::Cancelled),
+            "{place}\n{}",
+            stage.fleet.log(id).await
+        );
+        stage.assert_undone(&before, &place).await;
+    }
+}
+
+/// A step that does everything twice, and sees whether the second time changed anything.
+struct Twice {
+    inner: Box<dyn Step>,
+    fleet: Arc<Stage>,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait]
+impl Step for Twice {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+    fn title(&self) -> &'static str {
+        self.inner.title()
+    }
+    fn pivot(&self) -> bool {
+        self.inner.pivot()
+    }
+    async fn plan(&self, cx: &Cx) -> Result<Planned, StepError> {
+        self.inner.plan(cx).await
+    }
+    async fn intent(&self, cx: &Cx) -> Result<Value, StepError> {
+        self.inner.intent(cx).await
+    }
+    async fn settle(&self, cx: &Cx) -> Result<(), StepError> {
+        self.inner.settle(cx).await
+    }
+    async fn observe(&self, cx: &Cx) -> Result<Observed, StepError> {
+        self.inner.observe(cx).await
+    }
+    async fn apply(&self, cx: &Cx) -> Result<Outcome, StepError> {
+        self.inner.apply(cx).await?;
+        let once = self.fleet.fleet.inventory().await;
+        let outcome = self.inner.apply(cx).await?;
+        assert_eq!(
+            once,
+            self.fleet.fleet.inventory().await,
+            "{} applied twice",
+            self.name()
+        );
+        self.seen.lock().unwrap().push(format!("apply {}", self.name()));
+        Ok(outcome)
+    }
+    async fn undo(&self, cx: &Cx) -> Result<Outcome, StepError> {
+        self.inner.undo(cx).await?;
+        let once = self.fleet.fleet.inventory().await;
+        let outcome = self.inner.undo(cx).await?;
+        assert_eq!(once, self.fleet.fleet.inventory().await, "{} undone twice", self.name());
+        self.seen.lock().unwrap().push(format!("undo {}", self.name()));
+        Ok(outcome)
+    }
+    fn leftover(&self, cx: &Cx) -> Option<Leftover> {
+        self.inner.leftover(cx)
+    }
+}
+
+/// J7: every step applied twice and undone twice changes nothing more.
+async fn twice(kind: JobKind, reach: Reach) {
+    let stage = Arc::new(Stage::set(kind, reach).await);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (names, last) = names(kind);
+    for fail in [true, false] {
+        let (request, name) = stage.request().await;
+        let before = stage.fleet.inventory().await;
+        let id = stage.fleet.queue(request).await.id;
+        let steps = kinds::steps_of(kind).into_iter().map(|inner| {
+            Box::new(Twice {
+                inner,
+                fleet: Arc::clone(&stage),
+                seen: Arc::clone(&seen),
+            }) as Box<dyn Step>
+        });
+        let doubled = Kind {
+            steps: Arc::new(steps.collect()),
+            at_end: kinds::of(kind).at_end,
+        };
+        let points = if fail { stage.failing() } else { String::new() };
+        let parted = stage.fleet.run_with(&points, Stop::default(), Some(doubled)).await;
+        let wanted = if fail { JobState::Failed } else { JobState::Done };
+        assert_eq!(parted, Parted::Over(wanted), "{}", stage.fleet.log(id).await);
+        if fail {
+            stage.assert_undone(&before, "undone twice").await;
+        } else {
+            stage.assert_done(&before, &name).await;
+        }
+    }
+    let seen = seen.lock().unwrap();
+    for (index, name) in names.iter().enumerate() {
+        assert!(seen.contains(&format!("apply {name}")), "{name} was applied twice");
+        assert!(
+            index > last || seen.contains(&format!("undo {name}")),
+            "{name} was undone twice"
+        );
+    }
+}
+
+macro_rules! for_every_kind {
+    ($($name:ident: $kind:expr;)+) => {
+        $(mod $name {
+            use super::*;
+            #[tokio::test]
+            async fn is_brought_to_its_end_wherever_its_worker_is_killed() {
+                killed_forward($kind).await;
+            }
+            #[tokio::test]
+            async fn is_undone_wherever_its_worker_is_killed_on_the_way_back() {
+                killed_backward($kind).await;
+            }
+            #[tokio::test]
+            async fn leaves_nothing_when_it_fails_or_is_cancelled_at_any_step() {
+                failed_and_cancelled($kind, Reach::All).await;
+            }
+            #[tokio::test]
+            async fn changes_nothing_more_when_each_step_is_run_twice() {
+                twice($kind, Reach::All).await;
+            }
+        })+
+        /// A kind without the cells above does not compile into this test.
+        #[test]
+        fn every_kind_has_its_cells() {
+            let tested = [$($kind),+];
+            assert!(JobKind::ALL.iter().all(|kind| tested.contains(kind)));
+        }
+    };
+}
+
+for_every_kind! {
+    instance_create: JobKind::InstanceCreate;
+    instance_delete: JobKind::InstanceDelete;
+    template_create: JobKind::TemplateCreate;
+    template_adopt: JobKind::TemplateAdopt;
+    template_thaw: JobKind::TemplateThaw;
+}
+
+#[tokio::test]
+async fn where_only_rpc_reaches_it_works_too_and_leaves_nothing() {
+    twice(JobKind::InstanceCreate, Reach::RpcOnly).await;
+    failed_and_cancelled(JobKind::InstanceCreate, Reach::RpcOnly).await;
+}
+
+#[tokio::test]
+async fn where_the_files_are_out_of_reach_odoo_duplicates_and_the_plan_says_why() {
+    let (fleet, template) = Fleet::with_template(Reach::NoFiles).await;
+    let plan = fleet.plan(fleet.instance(template, "client-abc")).await.unwrap();
+    assert!(
+        plan.notes
+            .iter()
+            .any(|note| note.as_str().contains("Odoo duplicates") && note.as_str().contains("data_dir")),
+        "{:?}",
+        plan.notes
+    );
+    fleet.done(fleet.instance(template, "client-abc")).await;
+    fleet.assert_made("client-abc").await;
+    // And it can be deleted over SQL, with its files left to say.
+    let id = fleet.instance_called("client-abc").await.unwrap().id;
+    fleet.done(delete(id)).await;
+    assert_eq!(fleet.instance_called("client-abc").await, None);
+}
+
+#[tokio::test]
+async fn a_stranger_of_the_same_name_is_refused_and_never_touched() {
+    let (fleet, template) = Fleet::with_template(Reach::All).await;
+    let odoo = connect(&fleet.cluster.role_config("postgres")).await;
+    odoo.batch_execute("CREATE DATABASE client_abc").await.unwrap();
+    let before = fleet.inventory().await;
+    let refused = fleet.plan(fleet.instance(template, "client-abc")).await.unwrap_err();
+    assert_eq!(refused.code, "database_exists");
+    odoo.batch_execute("DROP DATABASE client_abc").await.unwrap();
+
+    // It comes after the plan, and after the validation, while the worker is dead.
+    let clean = fleet.inventory().await;
+    for place in ["clone_database.before_effect", "clone_filestore.before_effect"] {
+        let id = fleet.queue(fleet.instance(template, "client-abc")).await.id;
+        fleet.die_at(&format!("instance_create.{place}")).await;
+        if place.starts_with("clone_filestore") {
+            // Even one that was put in the place of this job's own.
+            odoo.batch_execute("DROP DATABASE client_abc").await.unwrap();
+        }
+        odoo.batch_execute("CREATE DATABASE client_abc").await.unwrap();
+        let stranger = fleet.inventory().await.databases["client_abc"].clone();
+        assert_eq!(
+            fleet.run("").await,
+            Parted::Over(JobState::Failed),
+            "{}",
+            fleet.log(id).await
+        );
+        let after = fleet.inventory().await;
+        assert_eq!(after.databases["client_abc"], stranger, "{place}: untouched");
+        assert_eq!(
+            after.databases.len(),
+            before.databases.len(),
+            "{place}: and nothing of ours is left"
+        );
+        odoo.batch_execute("DROP DATABASE client_abc").await.unwrap();
+        assert_eq!(fleet.inventory().await.held(), clean.clone().held(), "{place}");
+    }
+}
+
+#[tokio::test]
+async fn a_delete_refuses_a_database_that_is_not_the_recorded_one() {
+    let (fleet, template) = Fleet::with_template(Reach::All).await;
+    fleet.done(fleet.instance(template, "client-abc")).await;
+    let id = fleet.instance_called("client-abc").await.unwrap().id;
+    let odoo = connect(&fleet.cluster.role_config("postgres")).await;
+    fleet.odoo.close_connections().await;
+    odoo.batch_execute("DROP DATABASE client_abc WITH (FORCE)")
+        .await
+        .unwrap();
+    odoo.batch_execute("CREATE DATABASE client_abc").await.unwrap();
+    let refused = fleet.plan(delete(id)).await.unwrap_err();
+    assert_eq!(refused.code, "not_ours", "{refused:?}");
+    // Swapped after the plan: the job fails, and the stranger stays.
+    odoo.batch_execute("DROP DATABASE client_abc").await.unwrap();
+    fleet.queue(delete(id)).await;
+    odoo.batch_execute("CREATE DATABASE client_abc").await.unwrap();
+    assert_eq!(fleet.run("").await, Parted::Over(JobState::Failed));
+    assert!(fleet.inventory().await.databases.contains_key("client_abc"));
+}
+
+#[tokio::test]
+async fn a_cancel_stops_a_running_clone_at_once() {
+    let (fleet, template) = Fleet::with_template(Reach::All).await;
+    let before = fleet.inventory().await;
+    // Someone opened the template and sits in it: PostgreSQL waits 5 s before it refuses the clone.
+    let boss = connect(&fleet.cluster.superuser_config("postgres")).await;
+    let open = "ALTER DATABASE template_restaurant ALLOW_CONNECTIONS";
+    boss.batch_execute(&format!("{open} true")).await.unwrap();
+    let guest = connect(&fleet.cluster.superuser_config("template_restaurant")).await;
+    let id = fleet.queue(fleet.instance(template, "client-abc")).await.id;
+    let stop = Stop::default();
+    let poke = Arc::clone(&stop.poke);
+    let cancel = async {
+        wait_until("the clone's query", || async {
+            let sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%' AND state = 'active'";
+            boss.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) > 0
+        })
+        .await;
+        fleet.registry.cancel_job(&op(), id).await.unwrap();
+        poke.notify_one();
+        Instant::now()
+    };
+    let (parted, asked) = tokio::join!(fleet.run_with("", stop, None), cancel);
+    assert_eq!(parted, Parted::Over(JobState::Cancelled), "{}", fleet.log(id).await);
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    drop(guest);
+    boss.batch_execute(&format!("{open} false")).await.unwrap();
+    assert_eq!(fleet.inventory().await.held(), before.held());
+}
+
+#[tokio::test]
+async fn a_failed_job_can_be_run_again_and_a_changed_world_refuses_its_plan() {
+    let (fleet, template) = Fleet::with_template(Reach::All).await;
+    let id = fleet.queue(fleet.instance(template, "client-abc")).await.id;
+    let parted = fleet.run("instance_create.verify.after_effect=error").await;
+    assert_eq!(parted, Parted::Over(JobState::Failed));
+    assert_eq!(fleet.registry.server(fleet.server.id).await.unwrap().instance_count, 0);
+    fleet
+        .registry
+        .retry_job(&op(), id, &Thresholds::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        fleet.run("").await,
+        Parted::Over(JobState::Done),
+        "{}",
+        fleet.log(id).await
+    );
+    fleet.assert_made("client-abc").await;
+    // A plan that was made before the server was edited.
+    let plan = fleet.plan(fleet.instance(template, "late")).await.unwrap();
+    let server = fleet.registry.server(fleet.server.id).await.unwrap();
+    let mut spec = server.spec.clone();
+    spec.max_instances = 40;
+    fleet
+        .registry
+        .edit_server(&op(), server.id, server.version, &spec)
+        .await
+        .unwrap();
+    let refused = fleet.registry.queue_job(&op(), &plan.new_job).await.unwrap_err();
+    assert_eq!(refused.problem().code, "changed", "{refused}");
+}
+
+#[tokio::test]
+async fn a_template_that_odoo_failed_to_initialise_is_not_believed() {
+    let fleet = Fleet::new(Reach::All).await;
+    let template = fleet.add_template("restaurant", "template_restaurant").await;
+    let before = fleet.inventory().await;
+    fleet.odoo.fault(|faults| faults.init_fails = true);
+    let id = fleet.queue(Request::TemplateCreate(template)).await.id;
+    assert_eq!(fleet.run("").await, Parted::Over(JobState::Failed));
+    let job = fleet.job(id).await;
+    assert_eq!(
+        job.problem.as_ref().expect("why").code,
+        "init_failed",
+        "{}",
+        problem(&job)
+    );
+    let after = fleet.inventory().await;
+    assert_eq!(after.databases, before.databases);
+    assert_eq!(after.filestores, before.filestores);
+}
+
+#[tokio::test]
+async fn a_full_server_and_an_unready_template_are_refused_with_the_reason() {
+    let (fleet, template) = Fleet::with_template(Reach::All).await;
+    let server = fleet.registry.server(fleet.server.id).await.unwrap();
+    let mut spec = server.spec.clone();
+    spec.max_instances = 1;
+    let server = fleet
+        .registry
+        .edit_server(&op(), server.id, server.version, &spec)
+        .await
+        .unwrap();
+    fleet.done(fleet.instance(template, "first")).await;
+    let refused = fleet.plan(fleet.instance(template, "second")).await.unwrap_err();
+    assert_eq!(refused.code, "no_place", "{refused:?}");
+    spec.max_instances = 50;
+    fleet
+        .registry
+        .edit_server(&op(), server.id, server.version, &spec)
+        .await
+        .unwrap();
+    fleet.done(Request::TemplateThaw(template)).await;
+    let refused = fleet.plan(fleet.instance(template, "second")).await.unwrap_err();
+    assert_eq!(refused.code, "template_not_ready", "{refused:?}");
+    // A dry run changes nothing.
+    let before = fleet.inventory().await;
+    fleet.plan(Request::TemplateAdopt(template)).await.unwrap();
+    assert_eq!(fleet.inventory().await, before);
+}
+
+/// What the job takes beyond PostgreSQL's own copy.
+#[tokio::test]
+async fn the_sql_clone_adds_little_to_what_the_copy_itself_takes() {
+    let (fleet, template) = Fleet::with_template(Reach::All).await;
+    let odoo = connect(&fleet.cluster.role_config("postgres")).await;
+    let mut alone = Duration::MAX;
+    for _ in 0..3 {
+        let began = Instant::now();
+        odoo.batch_execute("CREATE DATABASE alone TEMPLATE template_restaurant")
+            .await
+            .unwrap();
+        alone = alone.min(began.elapsed());
+        odoo.batch_execute("DROP DATABASE alone").await.unwrap();
+    }
+    fleet.queue(fleet.instance(template, "client-abc")).await;
+    let began = Instant::now();
+    assert_eq!(fleet.run("").await, Parted::Over(JobState::Done));
+    let added = began.elapsed().saturating_sub(alone);
+    eprintln!("CREATE DATABASE {alone:?}, the job {added:?} more");
+    assert!(
+        added < Duration::from_secs(3),
+        "the job took {added:?} more than the copy ({alone:?})"
+    );
+}
