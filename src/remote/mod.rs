@@ -88,6 +88,7 @@ pub struct Remote {
     keyring: Keyring,
     limits: Limits,
     access: Access,
+    ssh_config: Option<PathBuf>,
 }
 
 impl Remote {
@@ -102,7 +103,17 @@ impl Remote {
             keyring,
             limits,
             access: Access::ReadWrite,
+            ssh_config: None,
         })
+    }
+
+    /// The same, whose ssh reads this configuration instead of the operator's own.
+    #[must_use]
+    pub fn with_ssh_config(&self, path: PathBuf) -> Self {
+        Self {
+            ssh_config: Some(path),
+            ..self.clone()
+        }
     }
 
     /// The same, refusing every write.

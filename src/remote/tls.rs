@@ -120,7 +120,8 @@ pub fn explain(error: &rustls::Error) -> String {
         E::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
             "the certificate is for another name".to_owned()
         }
-        E::InvalidCertificate(C::UnknownIssuer) => {
+        // The latter: an authority of the same name with another key.
+        E::InvalidCertificate(C::UnknownIssuer | C::BadSignature) => {
             "the certificate is signed by nobody this machine trusts (self-signed, or a chain that is not complete)"
                 .to_owned()
         }

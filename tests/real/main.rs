@@ -17,4 +17,5 @@ mod jobs_fleet;
 mod jobs_kinds;
 mod jobs_kit;
 mod odoo;
+mod ssh;
 mod standin;

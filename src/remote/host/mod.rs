@@ -13,6 +13,7 @@ use super::error::{RemoteError, Result, deadline};
 use super::{Access, Limits, Remote};
 use crate::domain::SafeText;
 use crate::domain::server::{ServerSpec, SshAccess};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -106,6 +107,7 @@ enum Way {
     Here,
     Ssh {
         to: SshAccess,
+        config: Option<PathBuf>,
         session: Mutex<Option<Arc<openssh::Session>>>,
     },
 }
@@ -116,6 +118,7 @@ impl Host {
             Some(to) => Ok(Self::make(
                 Way::Ssh {
                     to: to.clone(),
+                    config: remote.ssh_config.clone(),
                     session: Mutex::new(None),
                 },
                 to.host.to_string(),
@@ -156,6 +159,7 @@ impl Host {
     /// The multiplexed connection; made anew when the last one broke.
     async fn session(
         to: &SshAccess,
+        config: Option<&Path>,
         kept: &Mutex<Option<Arc<openssh::Session>>>,
         limits: &Limits,
     ) -> Result<Arc<openssh::Session>> {
@@ -174,6 +178,9 @@ impl Host {
             .connect_timeout(limits.connect)
             .server_alive_interval(std::time::Duration::from_secs(15))
             .control_directory(std::env::temp_dir());
+        if let Some(config) = config {
+            builder.config_file(config);
+        }
         if let Some(user) = &to.user {
             builder.user(user.clone());
         }

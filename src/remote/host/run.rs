@@ -81,8 +81,8 @@ impl Host {
                 let ended = async { child.wait().await.map_err(|e| e.to_string()) };
                 self.follow(&what, run, on_line, (stdin, stdout, stderr), ended).await
             }
-            Way::Ssh { to, session } => {
-                let session = Self::session(to, session, &self.limits).await?;
+            Way::Ssh { to, config, session } => {
+                let session = Self::session(to, config.as_deref(), session, &self.limits).await?;
                 // The other machine ends it by itself when we are gone.
                 let seconds = run.limit.as_secs().max(1).to_string();
                 let mut child = session

@@ -66,7 +66,7 @@ pub(super) async fn look(remote: &Remote, server: &ServerSpec, limit: Duration) 
 
 /// Whether an address is one that the world can't reach. A name tells nothing and counts as public,
 /// unless it can't be one of the world's.
-fn is_private(url: &ServerUrl) -> bool {
+pub(super) fn is_private(url: &ServerUrl) -> bool {
     let host = url.host().trim_start_matches('[').trim_end_matches(']');
     match host.parse::<IpAddr>() {
         Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
