@@ -1,5 +1,6 @@
 //! The real binary in a real pseudo-terminal.
 
+mod fleet;
 mod guard;
 mod harness;
 mod screen;
