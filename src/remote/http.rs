@@ -8,11 +8,10 @@ use crate::domain::SafeText;
 use crate::domain::check::Failure;
 use std::time::{Duration, Instant};
 
-/// HTTP clients. Cheap to clone.
+/// The HTTP client. Cheap to clone.
 #[derive(Clone)]
 pub struct Http {
-    pooled: reqwest::Client,
-    fresh: reqwest::Client,
+    client: reqwest::Client,
     tls: Tls,
 }
 
@@ -41,36 +40,32 @@ pub struct Ask<'a> {
     pub limit: Duration,
     /// Most bytes of body that are read.
     pub cap: usize,
-    /// Whether a new connection is made, so that nothing is hidden by one that was kept.
-    pub fresh: bool,
 }
 
 impl Http {
     /// # Errors
     /// When the client can't be built.
     pub fn new(tls: &Tls, limits: &Limits) -> Result<Self> {
-        let build = |idle: usize| {
-            reqwest::Client::builder()
-                .tls_backend_preconfigured((*tls.config()).clone())
-                .redirect(reqwest::redirect::Policy::none())
-                .no_proxy()
-                .referer(false)
-                .retry(reqwest::retry::never())
-                .connect_timeout(limits.connect)
-                .pool_max_idle_per_host(idle)
-                .pool_idle_timeout(Duration::from_secs(30))
-                .http1_only()
-                .dns_resolver(Resolver)
-                .user_agent(concat!("vigie/", env!("CARGO_PKG_VERSION")))
-                .build()
-                .map_err(|e| RemoteError::NotConfigured {
-                    what: format!("no HTTP client: {e}"),
-                    hint: "this is a fault of the build or of the extra CA file",
-                })
-        };
+        // Every request has a connection of its own: one that was kept may have been closed by the
+        // other side meanwhile, and then nobody knows whether a call was made.
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured((*tls.config()).clone())
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .connect_timeout(limits.connect)
+            .pool_max_idle_per_host(0)
+            .http1_only()
+            .dns_resolver(Resolver)
+            .user_agent(concat!("vigie/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|e| RemoteError::NotConfigured {
+                what: format!("no HTTP client: {e}"),
+                hint: "this is a fault of the build or of the extra CA file",
+            })?;
         Ok(Self {
-            pooled: build(2)?,
-            fresh: build(0)?,
+            client,
             tls: tls.clone(),
         })
     }
@@ -86,13 +81,13 @@ impl Http {
     /// Why there was none, as far as can be told.
     pub async fn ask(&self, ask: Ask<'_>) -> std::result::Result<Reply, Failure> {
         let begun = Instant::now();
-        let client = if ask.fresh { &self.fresh } else { &self.pooled };
         let request = match ask.json {
-            Some(body) => client
+            Some(body) => self
+                .client
                 .post(ask.url)
                 .header(reqwest::header::CONTENT_TYPE, "application/json")
                 .body(body),
-            None => client.get(ask.url),
+            None => self.client.get(ask.url),
         };
         let late = |stage: &str| Failure::NoAnswer {
             stage: SafeText::new(stage),

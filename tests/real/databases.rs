@@ -1,14 +1,14 @@
 //! The PostgreSQL adapter against PostgreSQL: names byte for byte, copies under one-time names,
 //! drops of what is ours and nothing else, and nothing left running.
 
-use crate::harness::{cluster, connect, fresh_db, fresh_name, standin};
+use crate::harness::{cluster, connect, fresh_db, fresh_name};
+use crate::identity::identity;
 use proptest::strategy::{Strategy, ValueTree};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use vigie::domain::job::Mark;
 use vigie::domain::server::{DbTls, ServerSpec};
-use vigie::domain::{Code, DbName, HostName, JobId, SafeText, Secret, SecretRef, passlib};
-use vigie::remote::postgres::{Cluster, Dropped, Given, Identity, PgError, temp_name};
+use vigie::domain::{Code, DbName, HostName, JobId, SafeText, Secret, SecretRef};
+use vigie::remote::postgres::{Cluster, Dropped, PgError, temp_name};
 use vigie::remote::secrets::Keyring;
 use vigie::remote::{Limits, Remote, RemoteError};
 
@@ -45,19 +45,19 @@ pub(crate) fn remote() -> Remote {
     remote_with(Limits::default())
 }
 
-async fn open(app: &str) -> Cluster {
+pub(crate) async fn open(app: &str) -> Cluster {
     remote().postgres(&spec("http://127.0.0.1:1"), app).await.unwrap()
 }
 
-fn db(name: &str) -> DbName {
+pub(crate) fn db(name: &str) -> DbName {
     DbName::parse(name).unwrap()
 }
 
-async fn source() -> DbName {
+pub(crate) async fn source() -> DbName {
     db(&fresh_db().await)
 }
 
-fn mark(job: i64) -> Mark {
+pub(crate) fn mark(job: i64) -> Mark {
     Mark {
         job: JobId(job),
         nonce: fresh_name("nonce"),
@@ -75,7 +75,7 @@ async fn catalog(sql: &str) -> Vec<String> {
     rows.into_iter().filter_map(cell).collect()
 }
 
-async fn is_there(name: &str) -> bool {
+pub(crate) async fn is_there(name: &str) -> bool {
     !catalog(&format!("SELECT 1 FROM pg_database WHERE datname = '{name}'"))
         .await
         .is_empty()
@@ -86,7 +86,7 @@ async fn as_superuser(sql: &str) {
     client.batch_execute(sql).await.unwrap();
 }
 
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let ends = Instant::now() + Duration::from_secs(15);
     while !holds().await {
         assert!(Instant::now() < ends, "never so: {what}");
@@ -308,122 +308,6 @@ async fn a_database_whose_drop_was_interrupted_goes_only_by_its_oid() {
     assert_eq!(pg.drop_marked(Some(oid), &name, &ours).await.unwrap(), Dropped::Now);
 }
 
-/// A database that takes PostgreSQL a while to copy.
-async fn big_source() -> DbName {
-    let name = source().await;
-    let client = connect(&cluster().role_config(name.as_str())).await;
-    client
-        .batch_execute("CREATE TABLE filler AS SELECT repeat(md5(n::text), 30) AS t FROM generate_series(1, 150000) n")
-        .await
-        .unwrap();
-    drop(client);
-    let pg = open("big").await;
-    until("nobody is in the source", async || {
-        pg.sessions_on(&name).await.unwrap().is_empty()
-    })
-    .await;
-    name
-}
-
-#[tokio::test]
-async fn a_copy_that_takes_too_long_or_is_dropped_is_cancelled_on_the_server() {
-    let from = big_source().await;
-    let watcher = open("watcher").await;
-    // By its deadline.
-    let app = fresh_name("vigie job 6 late");
-    let limits = Limits {
-        clone: Duration::from_millis(30),
-        ..Limits::default()
-    };
-    let pg = remote_with(limits)
-        .postgres(&spec("http://127.0.0.1:1"), &app)
-        .await
-        .unwrap();
-    let late = db(&fresh_name("late"));
-    let error = pg.create_from_template(&from, &late, &|_| {}).await.err().unwrap();
-    assert!(
-        matches!(error, RemoteError::Deadline { .. }) && error.is_in_doubt(),
-        "{error}"
-    );
-    let running = async |app: &str| {
-        let sessions = watcher.sessions_of(app).await.unwrap();
-        sessions
-            .iter()
-            .any(|s| s.state.as_ref().is_some_and(|s| s.as_str() == "active"))
-    };
-    until("nothing of it runs", async || !running(&app).await).await;
-    assert!(!is_there(late.as_str()).await);
-    // By dropping its future.
-    let app = fresh_name("vigie job 7 dropped");
-    let pg = remote().postgres(&spec("http://127.0.0.1:1"), &app).await.unwrap();
-    let dropped = db(&fresh_name("dropped"));
-    let (source, target) = (from.clone(), dropped.clone());
-    let task = tokio::spawn(async move { pg.create_from_template(&source, &target, &|_| {}).await });
-    until("it runs", async || running(&app).await).await;
-    task.abort();
-    until("nothing of it is there", async || {
-        watcher.sessions_of(&app).await.unwrap().is_empty()
-    })
-    .await;
-    assert!(!is_there(dropped.as_str()).await, "the server finished it all the same");
-}
-
-#[tokio::test]
-async fn a_copy_whose_client_died_is_settled_and_stays_so() {
-    let from = big_source().await;
-    let app = fresh_name("vigie job 8 dead");
-    let orphan = db(&fresh_name("orphan"));
-    // A client of its own runtime, whose socket closes without a word to the server.
-    let mut config = cluster().role_config("postgres");
-    config.application_name(&app);
-    let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
-    let driver = tokio::spawn(connection);
-    let sql = format!("CREATE DATABASE \"{orphan}\" TEMPLATE \"{from}\"");
-    let query = tokio::spawn(async move { client.batch_execute(&sql).await });
-    let pg = open("settler").await;
-    until("it runs", async || {
-        let sessions = pg.sessions_of(&app).await.unwrap();
-        sessions
-            .iter()
-            .any(|s| s.query.as_ref().is_some_and(|q| q.as_str().starts_with("CREATE")))
-    })
-    .await;
-    query.abort();
-    driver.abort();
-    let settled = pg.cancel_and_wait(&app, Duration::from_secs(20)).await.unwrap();
-    assert_eq!(pg.sessions_of(&app).await.unwrap(), []);
-    let there = is_there(orphan.as_str()).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(
-        is_there(orphan.as_str()).await,
-        there,
-        "what was seen after settling changed"
-    );
-    assert!(settled <= 1);
-    assert_eq!(pg.cancel_and_wait(&app, Duration::from_secs(1)).await.unwrap(), 0);
-}
-
-#[tokio::test]
-async fn a_long_copy_tells_how_far_it_is() {
-    let from = big_source().await;
-    let pg = open("progress").await;
-    let to = db(&fresh_name("progress"));
-    let seen = Mutex::new(Vec::new());
-    pg.create_from_template(&from, &to, &|p| seen.lock().unwrap().push(p))
-        .await
-        .unwrap();
-    let size = pg.database(&to).await.unwrap().unwrap().size.unwrap();
-    let seen = seen.into_inner().unwrap();
-    // Older servers copy files without writing them to the log.
-    assert!(
-        pg.server_version() < 150_000 || seen.last().is_some_and(|p| p.done > 0),
-        "{seen:?}"
-    );
-    for p in &seen {
-        assert!(p.done <= p.total && p.total > size / 2, "{p:?}, {size}");
-    }
-}
-
 #[tokio::test]
 async fn sessions_are_ended_and_counted() {
     let pg = open("sessions").await;
@@ -526,141 +410,4 @@ async fn a_server_that_says_nothing_is_given_up_in_time() {
     let error = remote_with(limits).postgres(&spec, "x").await.err().unwrap();
     assert!(begun.elapsed() < Duration::from_millis(900), "{:?}", begun.elapsed());
     assert!(error.to_string().contains("no answer within "), "{error}");
-}
-
-/// As Odoo keeps it; its rounds are Odoo's own business.
-pub(crate) fn hashed(password: &Secret) -> Secret {
-    Secret::new(passlib::hash(password, b"0123456789abcdef", 1_000))
-}
-
-fn identity<'a>(uuid: &'a str, hash: &'a Secret) -> Identity<'a> {
-    static COMPANY: std::sync::OnceLock<SafeText> = std::sync::OnceLock::new();
-    Identity {
-        uuid,
-        created_at: "2026-01-02T03:04:05Z".parse().unwrap(),
-        base_url: "https://acme.example.org",
-        company: COMPANY.get_or_init(|| SafeText::new("Acme's \"Bistro\" & Söhne")),
-        admin_login: "boss@acme.example",
-        admin_password_hash: hash,
-    }
-}
-
-#[tokio::test]
-async fn a_copy_gets_an_identity_of_its_own_and_the_templates_passwords_work_no_more() {
-    let odoo = standin().await;
-    let (template, copy) = (db(&fresh_name("tpl")), db(&fresh_name("inst")));
-    let mut spec = spec(&odoo.url());
-    let folder = std::env::temp_dir().join(fresh_name("vigie-keys"));
-    let remote = Remote::new(Keyring::new(&folder), Limits::default(), None).unwrap();
-    spec.master_password = Some(remote.keyring().seal(&Secret::new("master".to_owned())).unwrap());
-    let rpc = remote.odoo(&spec);
-    let old = Secret::new("template-password".to_owned());
-    rpc.create_database(&vigie::remote::odoo::CreateDatabase {
-        name: &template,
-        demo: false,
-        lang: "en_US",
-        password: &old,
-        login: "admin",
-        country: None,
-        phone: None,
-    })
-    .await
-    .unwrap();
-    let pg = remote.postgres(&spec, "identity").await.unwrap();
-    pg.allow_connections(&template, false).await.unwrap();
-    pg.terminate_sessions(&template, Duration::from_secs(10)).await.unwrap();
-    pg.create_from_template(&template, &copy, &|_| {}).await.unwrap();
-    pg.allow_connections(&copy, true).await.unwrap();
-    let mut inside = pg.tenant(&copy).await.unwrap();
-    assert!(inside.is_odoo().await.unwrap());
-    let before = inside.param("database.uuid").await.unwrap();
-    let secret = inside.param("database.secret").await.unwrap();
-    let new = Secret::new("quite-new-password".to_owned());
-    let hash = hashed(&new);
-    let uuid = "0197-fresh-uuid";
-    // Another user with a password, as a prepared template may have.
-    let client = connect(&cluster().role_config(copy.as_str())).await;
-    let plain = "UPDATE res_users SET password = 'x' WHERE id NOT IN (1, 2)";
-    client.batch_execute(plain).await.unwrap();
-    inside.set_param("database.enterprise_code", "M123").await.unwrap();
-    assert_eq!(inside.give_identity(&identity(uuid, &hash)).await.unwrap(), Given::Now);
-    let param = async |key: &str| inside.param(key).await.unwrap().map(String::from);
-    assert_eq!(param("database.uuid").await.as_deref(), Some(uuid));
-    assert_ne!(before.map(String::from).as_deref(), Some(uuid));
-    assert_ne!(param("database.secret").await, secret.map(String::from));
-    assert_eq!(
-        param("database.create_date").await.as_deref(),
-        Some("2026-01-02 03:04:05")
-    );
-    assert_eq!(param("web.base.url").await.as_deref(), Some("https://acme.example.org"));
-    assert_eq!(param("web.base.url.freeze").await.as_deref(), Some("True"));
-    assert_eq!(param("database.enterprise_code").await, None);
-    let rows = client
-        .query("SELECT name FROM res_company ORDER BY id LIMIT 1", &[])
-        .await
-        .unwrap();
-    assert_eq!(rows[0].get::<_, String>(0), "Acme's \"Bistro\" & Söhne");
-    let rows = client
-        .query("SELECT password FROM res_users WHERE password IS NOT NULL", &[])
-        .await
-        .unwrap();
-    assert_eq!(rows.len(), 1, "the administrator's is the only password");
-    assert_eq!(passlib::verify(&new, rows[0].get(0)), Some(true));
-    // Through Odoo's own eyes.
-    assert!(
-        rpc.authenticate(&copy, "boss@acme.example", &new)
-            .await
-            .unwrap()
-            .is_some()
-    );
-    assert_eq!(rpc.authenticate(&copy, "boss@acme.example", &old).await.unwrap(), None);
-    assert_eq!(rpc.authenticate(&copy, "admin", &old).await.unwrap(), None);
-    // Twice is once: not even the secret is made anew.
-    let kept = param("database.secret").await;
-    assert_eq!(
-        inside.give_identity(&identity(uuid, &hash)).await.unwrap(),
-        Given::Already
-    );
-    assert_eq!(inside.param("database.secret").await.unwrap().map(String::from), kept);
-}
-
-#[tokio::test]
-async fn a_half_given_identity_is_none() {
-    // A database whose users table is not Odoo's: the last part fails, and the first is not kept.
-    let name = source().await;
-    let client = connect(&cluster().role_config(name.as_str())).await;
-    client
-        .batch_execute(
-            "CREATE TABLE ir_config_parameter (id serial, key text, value text, create_uid int, write_uid int, \
-             create_date timestamp, write_date timestamp);
-             CREATE TABLE ir_model_data (module text, name text, model text, res_id int);
-             CREATE TABLE res_partner (id int, name text);
-             CREATE TABLE res_company (id int, name text, partner_id int);
-             CREATE TABLE res_users (id int, login text);
-             INSERT INTO res_company VALUES (1, 'Template', 1); INSERT INTO res_partner VALUES (1, 'Template');
-             INSERT INTO res_users VALUES (2, 'admin');
-             INSERT INTO ir_config_parameter (key, value) VALUES ('database.uuid', 'old')",
-        )
-        .await
-        .unwrap();
-    let pg = open("half").await;
-    let mut inside = pg.tenant(&name).await.unwrap();
-    let password = Secret::new("canary-password".to_owned());
-    let error = inside.give_identity(&identity("new", &password)).await.err().unwrap();
-    assert!(
-        matches!(&error, RemoteError::Postgres(e) if e.state() == Some("42703")),
-        "{error}"
-    );
-    assert!(!format!("{error} {error:?}").contains("canary"));
-    assert_eq!(
-        inside
-            .param("database.uuid")
-            .await
-            .unwrap()
-            .map(String::from)
-            .as_deref(),
-        Some("old")
-    );
-    let rows = client.query("SELECT name FROM res_company", &[]).await.unwrap();
-    assert_eq!(rows[0].get::<_, String>(0), "Template");
 }

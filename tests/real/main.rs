@@ -9,13 +9,16 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod checks;
 mod cluster;
 mod databases;
 mod harness;
+mod identity;
 mod jobs_engine;
 mod jobs_fleet;
 mod jobs_kinds;
 mod jobs_kit;
 mod odoo;
+mod settle;
 mod ssh;
 mod standin;

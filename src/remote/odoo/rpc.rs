@@ -70,7 +70,6 @@ impl Odoo {
             json: Some(body),
             limit,
             cap,
-            fresh: false,
         };
         let what = || self.what(&format!("{service}.{method}"));
         let unreachable = |failure| OdooError::Unreachable { what: what(), failure };

@@ -34,7 +34,7 @@ impl Odoo {
         ] {
             let left = ends.saturating_duration_since(Instant::now());
             let body = json!({"jsonrpc": "2.0", "method": "call", "params": {}, "id": 1}).to_string();
-            let reply = self.fresh(path, post.then_some(body), left).await?;
+            let reply = self.raw(path, post.then_some(body), left).await?;
             let parsed = serde_json::from_slice::<Value>(&reply.body).ok();
             let found = parsed.and_then(|value| {
                 let inner = value.get("result").cloned();
@@ -56,7 +56,7 @@ impl Odoo {
     /// # Errors
     /// When there is no answer, or none of Odoo's.
     pub async fn health(&self, limit: Duration) -> Result<DbServerStatus, Failure> {
-        let reply = self.fresh("/web/health?db_server_status=1", None, limit).await?;
+        let reply = self.raw("/web/health?db_server_status=1", None, limit).await?;
         let parsed = serde_json::from_slice::<Value>(&reply.body).ok();
         let Some(status) = parsed.filter(|v| v.get("status").is_some_and(Value::is_string)) else {
             return Err(not_odoo(&reply));
@@ -68,11 +68,11 @@ impl Odoo {
         })
     }
 
-    /// `common.version` on a new connection, as it comes.
+    /// `common.version`, as it comes.
     pub(in crate::remote) async fn ask_version(&self, limit: Duration) -> Result<Reply, Failure> {
         let params = json!({"service": "common", "method": "version", "args": []});
         let body = json!({"jsonrpc": "2.0", "method": "call", "params": params, "id": 1});
-        self.fresh("/jsonrpc", Some(body.to_string()), limit).await
+        self.raw("/jsonrpc", Some(body.to_string()), limit).await
     }
 
     /// Whether Odoo can connect to PostgreSQL's own database: true of every Odoo that works without
@@ -82,14 +82,13 @@ impl Odoo {
         self.truth("db.db_exist", &answer)
     }
 
-    async fn fresh(&self, path: &str, json: Option<String>, limit: Duration) -> Result<Reply, Failure> {
+    async fn raw(&self, path: &str, json: Option<String>, limit: Duration) -> Result<Reply, Failure> {
         let url = format!("{}{path}", self.url());
         let ask = Ask {
             url: &url,
             json,
             limit,
             cap: self.limits.answer_bytes,
-            fresh: true,
         };
         self.http.ask(ask).await
     }
