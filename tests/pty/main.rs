@@ -3,4 +3,5 @@
 mod fleet;
 mod guard;
 mod harness;
+mod sandbox;
 mod screen;
