@@ -6,6 +6,10 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
+use vigie::domain::job::{LogLevel, Stream};
+use vigie::domain::{JobId, SafeText};
+use vigie::registry::sqlite::Sqlite;
+use vigie::registry::{NewLine, Registry};
 
 /// A sandbox that runs for as long as it is held.
 struct Sandbox {
@@ -103,6 +107,13 @@ impl Sandbox {
     }
 }
 
+impl Session {
+    /// A person's pause between two keys.
+    fn pause(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}
+
 impl Drop for Sandbox {
     fn drop(&mut self) {
         let pid = Pid::from_raw(self.child.id() as i32).expect("a process id");
@@ -164,14 +175,73 @@ fn jobs_go_on_whatever_ends_the_dashboard() {
     }
     assert!(running > 0, "no job was running when its dashboard ended");
 
-    // And a log is on the screen as it is written.
+    create_on_the_screen(&fleet);
+}
+
+/// `n`, a name, a look at the plan, and `y`: the log streams, and the instance is there.
+fn create_on_the_screen(fleet: &Sandbox) {
     let mut session = fleet.dashboard();
     session.until_text("prod-1");
-    let job = fleet.create("Shown live");
-    session.until_text("shown-live");
-    assert_eq!(fleet.until_over(job), "done");
+    session.type_in("\t");
+    session.type_in("n");
+    session.until_text("subdomain");
+    session.type_in("On Screen");
+    session.until_text("the template's passwords don't");
+    // Back from the first field is the last: the button.
+    session.type_in("\x1b[Z\r");
+    session.until_text("sure?");
+    // A dialog takes no answer in its first moment, so that none is given by mistake.
+    while session.text().contains("sure?") {
+        session.type_in("y");
+        session.pause(Duration::from_millis(100));
+    }
+    session.until_text("create instance On Screen");
+    session.until_text("1/7");
+    session.until_text("done: create instance On Screen");
+    assert_eq!(fleet.json(&["instance", "show", "on-screen"])["state"], "active");
+    lines_come_in_time(fleet, &session);
     session.type_in("q");
-    session.until_ended();
+    assert_eq!(session.until_ended(), 0);
+}
+
+/// What another process writes to the followed log is on the screen within 150 ms.
+fn lines_come_in_time(fleet: &Sandbox, session: &Session) {
+    let jobs = fleet.json(&["job", "list"]);
+    let newest = jobs
+        .as_array()
+        .expect("jobs")
+        .iter()
+        .filter_map(|job| job["id"].as_i64())
+        .max();
+    let job = JobId(newest.expect("a job"));
+    let file = super::harness::find(fleet.config.parent().expect("its folder"), "db");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let registry = Sqlite::open_existing(&file[0]).expect("the registry");
+    let mut times = Vec::new();
+    for n in 0..20 {
+        let text = format!("written-elsewhere-{n:02}");
+        let line = NewLine {
+            at: jiff::Timestamp::now(),
+            step: None,
+            stream: Stream::Engine,
+            level: LogLevel::Info,
+            text: SafeText::new(&text),
+            took_ms: None,
+            progress: None,
+        };
+        let written = Instant::now();
+        runtime
+            .block_on(registry.append_log(job, &[line]))
+            .expect("a written line");
+        session.until_text(&text);
+        times.push(written.elapsed());
+    }
+    times.sort_unstable();
+    println!(
+        "a log line, from being written to the screen: p50 {:?}, slowest {:?}",
+        times[10], times[19]
+    );
+    assert!(times[17] < Duration::from_millis(150), "{times:?}");
 }
 
 #[test]

@@ -195,7 +195,7 @@ fn read(mut from: Box<dyn Read + Send>, seen: &Shared, stop: &AtomicBool) {
         if n == 0 || stop.load(Ordering::Acquire) {
             return;
         }
-        let mut inner = seen.0.0.lock().unwrap();
+        let mut inner = seen.0.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         inner.raw.extend_from_slice(&buffer[..n]);
         inner.vt.process(&buffer[..n]);
         seen.0.1.notify_all();
@@ -479,4 +479,18 @@ fn mode_is_on(raw: &[u8], mode: &str) -> bool {
 fn keyboard_pushed(raw: &[u8]) -> bool {
     let count = |what: &[u8]| raw.windows(what.len()).filter(|w| *w == what).count();
     count(b"\x1b[>1u") > count(b"\x1b[<u")
+}
+
+/// Files below `folder` with this extension.
+pub(crate) fn find(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(find(&path, extension));
+        } else if path.extension().is_some_and(|e| e == extension) {
+            found.push(path);
+        }
+    }
+    found
 }

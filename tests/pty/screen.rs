@@ -1,6 +1,6 @@
 //! The dashboard as it is seen from outside.
 
-use super::harness::{DEADLINE, Random, Session, Start, VIGIE, verb};
+use super::harness::{DEADLINE, Random, Session, Start, VIGIE, find, verb};
 use rustix::process::{Pid, Signal};
 use std::time::{Duration, Instant};
 
@@ -151,20 +151,6 @@ fn hostile_text_in_the_registry_is_shown_and_not_obeyed() {
     session.type_in("\x1b");
     session.signal(session.guard(), Signal::TERM);
     assert_eq!(session.until_ended(), 143);
-}
-
-/// Files below `folder` with this extension.
-fn find(folder: &std::path::Path, extension: &str) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(find(&path, extension));
-        } else if path.extension().is_some_and(|e| e == extension) {
-            found.push(path);
-        }
-    }
-    found
 }
 
 /// All escape sequences in a stream: from ESC to the final byte, or two bytes where it is none.

@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 /// operator starts from within the dashboard's shell is not taken for the child.
 pub(super) const GUARD_ENV: &str = "VIGIE_GUARD";
 
-/// How long a child may take to end after SIGTERM or SIGHUP before it is killed. It only needs
-/// this when it hangs, for instance in a write to a terminal that takes nothing any more.
+/// How long a child may take to leave the screen after SIGTERM or SIGHUP before it is killed. It only
+/// needs this when it hangs, for instance in a write to a terminal that takes nothing any more.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// How long a terminal may take no bytes before restoring it is given up.
@@ -137,8 +137,11 @@ impl Guard {
             self.say(false);
             self.pass_on();
             if self.kill_at.is_some_and(|at| at <= Instant::now()) {
-                let _ = rustix::process::kill_process(self.child, Signal::KILL);
                 self.kill_at = None;
+                // One that has left the screen is about to end: it may have servers of its own to stop.
+                if self.ear.screen().is_some() {
+                    let _ = rustix::process::kill_process(self.child, Signal::KILL);
+                }
             }
             let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
             match rustix::process::waitpid(Some(self.child), options) {
