@@ -22,6 +22,7 @@ use vigie::jobs::{Kind, Request, kinds};
 struct Stage {
     fleet: Fleet,
     kind: JobKind,
+    reach: Reach,
     template: TemplateId,
     count: AtomicU32,
 }
@@ -32,6 +33,7 @@ impl Stage {
         Self {
             fleet,
             kind,
+            reach,
             template,
             count: AtomicU32::new(0),
         }
@@ -106,13 +108,13 @@ impl Stage {
             JobKind::TemplateCreate => {
                 let database = format!("t_{database}");
                 assert_eq!((new, gone), (vec![&database], vec![]));
-                assert!(after.databases[&database].contains("open=false template=true"));
+                // Only PostgreSQL can freeze it.
+                let frozen = self.reach != Reach::RpcOnly;
+                let flags = format!("open={} template={frozen}", !frozen);
+                assert!(after.databases[&database].contains(&flags));
                 assert_eq!(after.filestores.len(), before.filestores.len() + 1);
-                assert!(
-                    after.templates.contains(&format!("{name} ready frozen=true")),
-                    "{:?}",
-                    after.templates
-                );
+                let row = format!("{name} ready frozen={frozen}");
+                assert!(after.templates.contains(&row), "{:?}", after.templates);
             }
             JobKind::TemplateAdopt => {
                 assert!(after.databases["template_restaurant"].contains("open=false template=true"));
@@ -386,8 +388,14 @@ for_every_kind! {
 
 #[tokio::test]
 async fn where_only_rpc_reaches_it_works_too_and_leaves_nothing() {
-    twice(JobKind::InstanceCreate, Reach::RpcOnly).await;
-    failed_and_cancelled(JobKind::InstanceCreate, Reach::RpcOnly).await;
+    for kind in [
+        JobKind::InstanceCreate,
+        JobKind::InstanceDelete,
+        JobKind::TemplateCreate,
+    ] {
+        twice(kind, Reach::RpcOnly).await;
+        failed_and_cancelled(kind, Reach::RpcOnly).await;
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What the tests of jobs share: a registry with a server and a template in it, and ways to ask.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vigie::domain::audit::Actor;
@@ -135,10 +135,6 @@ pub(crate) struct Queue {
 impl Queue {
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
-    }
-
-    pub(crate) fn registry_file(&self) -> PathBuf {
-        self.folder.path().join("registry.db")
     }
 
     /// A job with these steps that needs nothing for itself.

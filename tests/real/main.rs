@@ -18,6 +18,7 @@ mod jobs_engine;
 mod jobs_fleet;
 mod jobs_kinds;
 mod jobs_kit;
+mod jobs_worker;
 mod odoo;
 mod settle;
 mod ssh;

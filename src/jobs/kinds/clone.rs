@@ -205,6 +205,17 @@ async fn by_rpc(cx: &Cx) -> Result<Outcome, StepError> {
     let source = &cx.world.template()?.spec.template_database;
     let odoo = odoo(cx);
     let cluster = if ways.sql { Some(cluster(cx).await?) } else { None };
+    let finished = match &cluster {
+        Some(cluster) => cluster
+            .database(target)
+            .await?
+            .filter(|info| info.is_marked(&ours.mark)),
+        None if marked_by_rpc(&odoo, target, &ours.mark, &credentials(cx).await?).await? => return made(cx, None),
+        None => None,
+    };
+    if finished.is_some() {
+        return made(cx, finished.as_ref());
+    }
     let there = match &cluster {
         Some(cluster) => cluster.database(&ours.temp).await?.is_some(),
         None => odoo.db_exist(&ours.temp).await?,
@@ -237,19 +248,11 @@ async fn by_rpc(cx: &Cx) -> Result<Outcome, StepError> {
             odoo.set_param(login, MARK_PARAMETER, &ours.mark.to_string()).await?;
         }
     }
-    match odoo.rename(&ours.temp, target).await {
-        Err(crate::remote::RemoteError::Odoo(error))
-            if matches!(
-                error.kind(),
-                Some(
-                    crate::remote::odoo::FaultKind::DatabaseExists | crate::remote::odoo::FaultKind::DuplicateDatabase
-                )
-            ) =>
-        {
-            return Err(taken(target));
-        }
-        done => done?,
+    // Odoo has no class of its own for a name that is taken.
+    if odoo.db_exist(target).await? {
+        return Err(taken(target));
     }
+    odoo.rename(&ours.temp, target).await?;
     match &cluster {
         Some(cluster) => {
             let info = cluster

@@ -68,7 +68,9 @@ impl Step for GiveIdentity {
     async fn apply(&self, cx: &Cx) -> Result<Outcome, StepError> {
         let spec = cx.world.instance_spec()?;
         if !ways(cx)?.sql {
-            by_rpc(cx).await?;
+            if !given_by_rpc(cx).await? {
+                by_rpc(cx).await?;
+            }
             return Ok(outcome(cx));
         }
         let hash = cx.tools.hashed(cx.job_id()?, admin_password(cx).await?).await?;

@@ -12,7 +12,7 @@ use crate::domain::{Secret, SecretRef};
 use crate::jobs::step::{Cx, Leftover, Observed, Outcome, Planned, Step, StepError};
 use crate::registry::Consequence;
 use crate::remote::RemoteError;
-use crate::remote::odoo::{CreateDatabase as NewDatabase, FaultKind, Login};
+use crate::remote::odoo::{CreateDatabase as NewDatabase, Login};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -436,17 +436,14 @@ impl Step for Publish {
         if let Observed::Applied(outcome) = self.observe(cx).await? {
             return Ok(outcome);
         }
-        match odoo(cx).rename(&ours.temp, target).await {
-            Err(RemoteError::Odoo(error))
-                if matches!(
-                    error.kind(),
-                    Some(FaultKind::DatabaseExists | FaultKind::DuplicateDatabase)
-                ) =>
-            {
-                return Err(taken(target));
-            }
-            done => done?,
+        let there = match by_sql(cx) {
+            true => cluster(cx).await?.database(target).await?.is_some(),
+            false => odoo(cx).db_exist(target).await?,
+        };
+        if there {
+            return Err(taken(target));
         }
+        odoo(cx).rename(&ours.temp, target).await?;
         match self.observe(cx).await? {
             Observed::Applied(outcome) => Ok(outcome),
             Observed::NotApplied => Err(StepError::new(
