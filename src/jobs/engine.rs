@@ -227,9 +227,8 @@ impl Run<'_> {
         let began = Instant::now();
         let kind = self.kind.clone();
         let step = &kind.steps[index];
-        let title = format!("{} {}", step.title(), self.job.steps[index].planned.detail);
-        let title = title.trim();
-        self.say(Some(index), LogLevel::Begin, title);
+        let title = with_note(step.title(), self.job.steps[index].planned.detail.as_str());
+        self.say(Some(index), LogLevel::Begin, &title);
         if in_doubt {
             self.say(
                 Some(index),
@@ -384,10 +383,9 @@ impl Run<'_> {
         let (state, problem, consequences) = match undone? {
             Ok(outcome) => {
                 self.hit(step.as_ref(), Point::UndoAfter);
-                let text = outcome.note.as_ref().map_or("", SafeText::as_str);
-                let text = format!("undone: {} {text}", step.title());
-                self.log
-                    .ended(Some(index), LogLevel::Success, text.trim(), began.elapsed());
+                let note = outcome.note.as_ref().map_or("", SafeText::as_str);
+                let text = with_note(&format!("undone: {}", step.title()), note);
+                self.log.ended(Some(index), LogLevel::Success, &text, began.elapsed());
                 (StepState::Undone, None, outcome.consequences)
             }
             Err(error) => {
@@ -441,9 +439,8 @@ impl Run<'_> {
         })
         .await?;
         self.hit(kind.steps[index].as_ref(), Point::AfterRecord);
-        let text = format!("{} {text}", kind.steps[index].title());
-        self.log
-            .ended(Some(index), LogLevel::Success, text.trim(), began.elapsed());
+        let text = with_note(kind.steps[index].title(), text.as_str());
+        self.log.ended(Some(index), LogLevel::Success, &text, began.elapsed());
         Ok(())
     }
 
@@ -746,6 +743,14 @@ impl Run<'_> {
         }
         action
     }
+}
+
+/// `clone database: 25 MB`.
+fn with_note(title: &str, note: &str) -> String {
+    if note.is_empty() {
+        return title.to_owned();
+    }
+    format!("{title}: {note}")
 }
 
 fn unwound<T>(done: Result<Result<T, StepError>, Box<dyn std::any::Any + Send>>) -> Result<T, StepError> {

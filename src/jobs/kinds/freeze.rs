@@ -216,7 +216,7 @@ impl Step for Freeze {
         }
         freeze(&cluster, name)
             .await
-            .map(|ended| Outcome::note(format!("{ended} sessions ended")))
+            .map(|ended| Outcome::note(sessions_ended(ended)))
     }
 
     async fn undo(&self, cx: &Cx) -> Result<Outcome, StepError> {
@@ -253,6 +253,15 @@ fn same(cx: &Cx, info: &DatabaseInfo) -> Result<(), StepError> {
     match begun_with {
         Some(oid) if oid != info.oid => Err(not_the_same(database(cx)?)),
         _ => Ok(()),
+    }
+}
+
+/// As a step's note; nothing where nobody was there.
+pub(super) fn sessions_ended(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "1 session ended".to_owned(),
+        more => format!("{more} sessions ended"),
     }
 }
 

@@ -264,7 +264,7 @@ impl Step for Fence {
         let database = target(cx)?;
         cluster.allow_connections(database, false).await?;
         let ended = cluster.terminate_sessions(database, Duration::from_secs(20)).await?;
-        Ok(Outcome::note(format!("{ended} sessions ended")))
+        Ok(Outcome::note(super::freeze::sessions_ended(ended)))
     }
 
     async fn undo(&self, cx: &Cx) -> Result<Outcome, StepError> {
@@ -454,7 +454,11 @@ impl Step for DropFilestore {
             return Ok(Outcome::note("another database's files are left alone"));
         }
         let removed = store(cx, &data_dir)?.remove(database, &ours(cx)?.mark).await?;
-        Ok(Outcome::note(if removed { "removed" } else { "there was none" }))
+        Ok(if removed {
+            Outcome::default()
+        } else {
+            Outcome::note("there was none")
+        })
     }
 
     fn leftover(&self, cx: &Cx) -> Option<Leftover> {
