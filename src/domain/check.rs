@@ -60,13 +60,19 @@ impl ServerUrl {
         }
         let (host, port) = if let Some(inner) = rest.strip_prefix('[') {
             let (host, after) = inner.split_once(']').ok_or(UrlError::Host)?;
-            host.parse::<std::net::Ipv6Addr>().map_err(|_| UrlError::Host)?;
-            (format!("[{host}]"), after.strip_prefix(':'))
+            let address: std::net::Ipv6Addr = host.parse().map_err(|_| UrlError::Host)?;
+            let port = match after {
+                "" => None,
+                _ => Some(after.strip_prefix(':').ok_or(UrlError::Host)?),
+            };
+            // One address has many spellings; the record is unique by this text.
+            (format!("[{address}]"), port)
         } else {
             let (host, port) = match rest.split_once(':') {
                 Some((host, port)) => (host, Some(port)),
                 None => (rest, None),
             };
+            let host = host.strip_suffix('.').unwrap_or(host);
             let label = |l: &str| {
                 !l.is_empty()
                     && l.len() <= 63
@@ -74,7 +80,7 @@ impl ServerUrl {
                     && !l.ends_with('-')
                     && l.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
             };
-            if host.len() > 253 || !host.trim_end_matches('.').split('.').all(label) {
+            if host.len() > 253 || !host.split('.').all(label) {
                 return Err(UrlError::Host);
             }
             (host.to_owned(), port)
@@ -82,7 +88,10 @@ impl ServerUrl {
         let default = if https { 443 } else { 80 };
         let port = match port {
             None => default,
-            Some(digits) => digits.parse::<u16>().ok().filter(|p| *p > 0).ok_or(UrlError::Port)?,
+            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+                digits.parse::<u16>().ok().filter(|p| *p > 0).ok_or(UrlError::Port)?
+            }
+            Some(_) => return Err(UrlError::Port),
         };
         let scheme = if https { "https" } else { "http" };
         let text = if port == default {

@@ -24,3 +24,6 @@ pub use names::{Code, DbName, HostName, NameError, RemotePath, Subdomain};
 pub use problem::Problem;
 pub use secret::{Secret, SecretRef};
 pub use text::SafeText;
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,13 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use unicode_width::UnicodeWidthChar;
 
 /// Longest line kept from outside, in bytes; what is over is cut with a visible mark.
 pub const MAX_LINE_BYTES: usize = 8 * 1024;
+
+/// Room for the mark of a cut: `… (18446744073709551615 bytes more)`.
+const CUT_MARK_BYTES: usize = 40;
 
 /// Longest run of combining marks kept on one character.
 const MAX_COMBINING: usize = 4;
@@ -19,7 +23,7 @@ pub struct SafeText(String);
 impl SafeText {
     /// Makes `raw` safe: control characters become their pictures (ESC is `␛`), C1 codes, invisible
     /// and bidirectional characters become `‹U+202E›`, tabs four spaces, and a line over
-    /// [`MAX_LINE_BYTES`] is cut.
+    /// [`MAX_LINE_BYTES`] is cut. Making safe text safe again changes nothing.
     pub fn new(raw: &str) -> Self {
         Self::capped(raw, MAX_LINE_BYTES)
     }
@@ -32,27 +36,27 @@ impl SafeText {
         }
         let mut out = String::with_capacity(raw.len().min(cap) + 16);
         let mut combining = 0;
+        // Where to cut, should the text not fit: behind what still leaves room for the mark.
+        let mut cut = (0, 0);
         for (at, c) in raw.char_indices() {
-            if out.len() >= cap {
-                out.push_str(&format!("… ({} bytes more)", raw.len() - at));
-                break;
+            if out.len() + CUT_MARK_BYTES <= cap {
+                cut = (out.len(), at);
             }
-            if is_combining(c) {
+            if !is_unsafe(c) && is_combining(c) {
                 combining += 1;
                 if combining > MAX_COMBINING || out.is_empty() {
                     push_code(&mut out, c);
                 } else {
                     out.push(c);
                 }
-                continue;
+            } else {
+                combining = 0;
+                push(&mut out, c);
             }
-            combining = 0;
-            match c {
-                '\t' => out.push_str("    "),
-                '\0'..='\u{1f}' => out.push(char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}')),
-                '\u{7f}' => out.push('\u{2421}'),
-                _ if is_unsafe(c) => push_code(&mut out, c),
-                _ => out.push(c),
+            if out.len() > cap {
+                out.truncate(cut.0);
+                out.push_str(&format!("… ({} bytes more)", raw.len() - cut.1));
+                break;
             }
         }
         Self(out)
@@ -64,15 +68,23 @@ impl SafeText {
     }
 }
 
+fn push(out: &mut String, c: char) {
+    match c {
+        '\t' => out.push_str("    "),
+        '\0'..='\u{1f}' => out.push(char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}')),
+        '\u{7f}' => out.push('\u{2421}'),
+        _ if is_unsafe(c) => push_code(out, c),
+        _ => out.push(c),
+    }
+}
+
 fn push_code(out: &mut String, c: char) {
     out.push_str(&format!("‹U+{:04X}›", c as u32));
 }
 
-/// Combining marks stack on one cell; hundreds of them make a terminal crawl.
+/// Marks that take no cell of their own stack on one; hundreds of them make a terminal crawl.
 fn is_combining(c: char) -> bool {
-    matches!(c, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5bd}' | '\u{610}'..='\u{61a}'
-        | '\u{64b}'..='\u{65f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}'
-        | '\u{fe20}'..='\u{fe2f}')
+    !c.is_ascii() && c.width() == Some(0)
 }
 
 /// C1 controls, and characters that are invisible or change the direction of text.
