@@ -10,6 +10,7 @@
 )]
 
 mod checks;
+mod cli;
 mod cluster;
 mod databases;
 mod harness;

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
 
 /// What a run came to.
 #[derive(Debug)]
@@ -45,13 +46,33 @@ impl From<Output> for Ran {
 /// A home folder that goes with the value.
 pub(crate) struct Home {
     folder: tempfile::TempDir,
+    variables: Vec<(String, String)>,
+    said: Mutex<String>,
 }
 
 impl Home {
     pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a folder"),
+            variables: vec![("VIGIE_WORKER_AUTOSTART".to_owned(), "false".to_owned())],
+            said: Mutex::default(),
         }
+    }
+
+    /// A home with these variables set, and a worker started when one is needed.
+    #[allow(dead_code, reason = "one of the two binaries that share this file starts workers")]
+    pub(crate) fn with_workers(variables: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self {
+            variables: variables.iter().map(owned).collect(),
+            ..Self::new()
+        }
+    }
+
+    /// Everything that runs have printed so far.
+    #[allow(dead_code, reason = "one of the two binaries that share this file looks at it")]
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().expect("no panic while it was held").clone()
     }
 
     pub(crate) fn path(&self, inner: &str) -> PathBuf {
@@ -67,7 +88,7 @@ impl Home {
             .env("TERM", "xterm-256color")
             .env("USER", "ada")
             .env("VIGIE", env!("CARGO_BIN_EXE_vigie"))
-            .env("VIGIE_WORKER_AUTOSTART", "false")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path())
             .stdin(Stdio::null());
         // `VIGIE` is for the scripts of these tests; the program does not read it.
@@ -82,7 +103,14 @@ impl Home {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        self.vigie(arguments).output().expect("a run").into()
+        self.heard(self.vigie(arguments).output().expect("a run").into())
+    }
+
+    fn heard(&self, ran: Ran) -> Ran {
+        let mut said = self.said.lock().expect("no panic while it was held");
+        said.push_str(&ran.stdout);
+        said.push_str(&ran.stderr);
+        ran
     }
 
     /// A run that is done.
@@ -112,11 +140,12 @@ impl Home {
         let mut pipe = child.stdin.take().expect("a pipe");
         pipe.write_all(input.as_bytes()).expect("writing");
         drop(pipe);
-        let ran: Ran = child.wait_with_output().expect("a run").into();
+        let ran = self.heard(child.wait_with_output().expect("a run").into());
         assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
         ran
     }
 
+    #[allow(dead_code, reason = "one of the two binaries that share this file uses it")]
     /// A line of bash, with the binary as `$VIGIE`.
     pub(crate) fn shell(&self, line: &str) -> Ran {
         self.prepare("bash").args(["-c", line]).output().expect("bash").into()
