@@ -8,7 +8,11 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Checks that began this long ago make room for others.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(150);
+
+/// Places in the slow lane for each in the quick one. A check that hangs holds one or two sockets:
+/// with the default of 64 quick places all stay below the 1,024 files that a process may usually open.
+const SLOW_LANES: usize = 4;
 
 /// Runs checks in two lanes: so many that have just begun, and so many more that are slow. A check
 /// that takes long moves over to the slow lane, and the next one begins. Cheap to clone.
@@ -19,12 +23,12 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// `at_once`: checks in the quick lane, at least 1; the slow lane takes eight times as many.
+    /// `at_once`: checks in the quick lane, at least 1; the slow lane takes four times as many.
     pub fn new(at_once: usize) -> Self {
         let at_once = at_once.max(1);
         Self {
             quick: Arc::new(Semaphore::new(at_once)),
-            slow: Arc::new(Semaphore::new(at_once.saturating_mul(8))),
+            slow: Arc::new(Semaphore::new(at_once.saturating_mul(SLOW_LANES))),
         }
     }
 
