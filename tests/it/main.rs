@@ -8,14 +8,9 @@
     clippy::print_stderr,
     reason = "helpers of tests fail as tests do, and say their seeds and figures"
 )]
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail as tests do"
-)]
 
 mod arch;
 mod cli;
 mod config;
+mod docs;
 mod registry;

@@ -8,7 +8,7 @@ use crate::cli::table::Table;
 use crate::config;
 use crate::domain::instance::InstanceState;
 use crate::domain::template::TemplateState;
-use crate::domain::{Problem, Secret, TemplateId};
+use crate::domain::{Problem, Secret, ServerId, TemplateId};
 use crate::ops::{InstancePlan, InstanceRequest, Removal};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -52,6 +52,26 @@ impl Desk<'_> {
         Ok(named)
     }
 
+    /// Refuses to choose between templates that are different things.
+    async fn one_template(&self, server: Option<ServerId>) -> Done {
+        let all = self.ops.templates().await?;
+        let ready = all
+            .iter()
+            .filter(|t| t.state == TemplateState::Ready && server.is_none_or(|id| t.spec.server_id == id));
+        let mut names: Vec<&str> = ready.clone().map(|t| t.spec.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        if names.len() < 2 {
+            return Ok(());
+        }
+        let codes: Vec<&str> = ready.map(|t| t.spec.code.as_str()).collect();
+        Err(Problem::new(
+            "ambiguous",
+            format!("{} templates are ready: {}", codes.len(), codes.join(", ")),
+        )
+        .hint("say which: --template CODE"))
+    }
+
     /// Writes a secret to a new file of the operator's own.
     pub(super) fn hand_out(&self, to: &Path, secret: &Secret, login: &str) -> Done {
         config::write_private(to, &format!("{}\n", secret.expose()))
@@ -67,13 +87,16 @@ impl Desk<'_> {
 }
 
 async fn create(desk: &Desk<'_>, args: InstanceCreate) -> Done {
-    let templates = match &args.template {
-        Some(word) => desk.templates_called(word).await?,
-        None => Vec::new(),
-    };
     let server = match &args.server {
         Some(word) => Some(desk.ops.server(word).await?.id),
         None => None,
+    };
+    let templates = match &args.template {
+        Some(word) => desk.templates_called(word).await?,
+        None => {
+            desk.one_template(server).await?;
+            Vec::new()
+        }
     };
     let plan = match &args.plan {
         Some(word) => Some(desk.ops.plan(word).await?.id),
