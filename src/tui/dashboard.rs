@@ -117,12 +117,12 @@ pub async fn show<D: Door>(dashboard: Dashboard, door: impl FnOnce(&Post) -> D) 
     host.screen().leave();
     executor.shut_down(PATIENCE).await;
     teller.abort();
-    match end {
-        Ok(end) => Ok(end),
-        // Which of the two came first when the link went is chance.
-        Err(_) if host.screen().is_ending() => Ok(End::Gone),
-        Err(e) if e.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => Ok(End::Gone),
-        Err(e) => Err(e.into()),
+    match (end, host.screen().ending()) {
+        (Ok(end), _) => Ok(end),
+        (Err(_), Some(signal)) => Ok(End::Signal(signal)),
+        // Whether reading or writing noticed first that the terminal has gone is chance.
+        (Err(e), None) if e.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => Ok(End::Gone),
+        (Err(e), None) => Err(e.into()),
     }
 }
 

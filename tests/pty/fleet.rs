@@ -261,3 +261,114 @@ fn soak_jobs_go_on_after_two_hundred_ends() {
         began.elapsed()
     );
 }
+
+/// The detached workers of this home.
+fn workers(home: &std::path::Path) -> Vec<Pid> {
+    let home = home.to_str().expect("a path that is text");
+    let mut found = Vec::new();
+    for process in std::fs::read_dir("/proc").expect("/proc").flatten() {
+        let Some(pid) = process.file_name().to_str().and_then(|pid| pid.parse().ok()) else {
+            continue;
+        };
+        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        if line.contains("worker\0--detached") && line.contains(home) {
+            found.extend(Pid::from_raw(pid));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_dashboard_starts_a_worker_and_a_successor_while_a_job_waits() {
+    let start = Start::vigie().env("VIGIE_WORKER_AUTOSTART", "true").size(120, 35);
+    let home = start.home_path().to_owned();
+    let verb = |args: &[&str]| super::harness::verb(&home, args);
+    // Nothing answers there; a job on it waits for an answer as long as its limits say.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", silent.local_addr().expect("its address"));
+    verb(&[
+        "server",
+        "add",
+        "mute-1",
+        "--name",
+        "Mute",
+        "--url",
+        &url,
+        "--max-instances",
+        "5",
+    ]);
+    let mut session = start.start();
+    session.until_text("mute-1");
+    let first = session.until("a worker", || workers(&home).first().copied());
+    assert_ne!(
+        rustix::process::getsid(Some(first)).ok(),
+        rustix::process::getsid(Some(session.guard())).ok()
+    );
+    // It is known before it is ended: who asks next finds it gone.
+    session.until("it to be known", || {
+        let output = verb_command(&home)
+            .args(["doctor", "--json"])
+            .output()
+            .expect("it starts");
+        String::from_utf8_lossy(&output.stdout).contains("worker").then_some(())
+    });
+    rustix::process::kill_process(first, Signal::KILL).expect("a signal");
+    session.until("it to be gone", || (!is_alive(first)).then_some(()));
+    assert!(workers(&home).is_empty(), "nobody needs one now");
+
+    queue_a_job(&home);
+    let second = session.until("its successor", || workers(&home).first().copied());
+    assert!(is_alive(session.dashboard()));
+    session.signal(session.guard(), Signal::HUP);
+    assert_eq!(session.until_ended(), 129);
+    assert!(is_alive(second), "it lives without the dashboard");
+    rustix::process::kill_process(second, Signal::TERM).expect("a signal");
+    session.until("it to be gone", || (!is_alive(second)).then_some(()));
+}
+
+/// Queues a job as an operation does, past the checks that need a server to answer.
+fn queue_a_job(home: &std::path::Path) {
+    use vigie::domain::audit::Actor;
+    use vigie::domain::job::JobSpec;
+    use vigie::domain::template::TemplateSpec;
+    use vigie::registry::{Expected, NewJob, Op};
+    let op = || Op {
+        id: uuid::Uuid::now_v7().to_string(),
+        at: jiff::Timestamp::now(),
+        actor: Actor {
+            os_user: "tester".into(),
+            host: "here".into(),
+            via: "test".into(),
+        },
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let file = super::harness::find(home, "db");
+        let registry = Sqlite::open_existing(&file[0]).expect("the registry");
+        let server = registry.servers().await.expect("servers").remove(0);
+        let spec = TemplateSpec {
+            name: SafeText::new("Any"),
+            code: "any".parse().expect("a code"),
+            server_id: server.id,
+            template_database: "template_any".parse().expect("a name"),
+            base_modules: Vec::new(),
+            language: "en_US".into(),
+        };
+        let template = registry.add_template(&op(), &spec).await.expect("a template");
+        let job = NewJob {
+            title: SafeText::new("adopt any"),
+            spec: JobSpec::TemplateAdopt {
+                template_id: template.id,
+                server_id: server.id,
+            },
+            steps: Vec::new(),
+            reservations: Vec::new(),
+            instance: None,
+            consequences: Vec::new(),
+            expected: Expected::default(),
+            thresholds: vigie::domain::capacity::Thresholds::default(),
+        };
+        registry.queue_job(&op(), &job).await.expect("a queued job");
+    });
+}

@@ -61,13 +61,8 @@ impl Door for OpsDoor {
                     reply.answer(Answer::Plan { seq, result });
                 }
                 Effect::Act { ticket, act } => {
-                    let result = act::carry_out(&ops, ticket, act, &reply).await;
-                    let queued = result.as_ref().is_ok_and(|ended| ended.job.is_some());
-                    let result = result.map(Box::new);
+                    let result = act::carry_out(&ops, ticket, act, &reply).await.map(Box::new);
                     reply.answer(Answer::Ended { ticket, result });
-                    if queued {
-                        watch.ensure_worker().await;
-                    }
                 }
                 Effect::CancelTask(_) | Effect::Suspend | Effect::Quit => {}
             }

@@ -3,6 +3,7 @@
 use super::door::{READ, bounded, failed, fleet};
 use super::executor::Reply;
 use super::mailbox::Post;
+use crate::domain::job::Job;
 use crate::domain::{InstanceId, JobId, Problem, ServerId, TemplateId};
 use crate::ops::{Change, Ops, RegistryError};
 use crate::tui::model::{Answer, Delta, InstanceRow, Message, Notice};
@@ -21,6 +22,8 @@ const ONE_BY_ONE: usize = 64;
 const TAIL: i64 = 2_000;
 /// Lines read at once.
 const PAGE: usize = 500;
+/// How often it is looked whether a worker is alive while a job is at work.
+const LOOK_AT_WORKERS: Duration = Duration::from_secs(10);
 /// Waits between attempts to follow a registry that was lost.
 const AGAIN: [Duration; 4] = [
     Duration::from_millis(200),
@@ -39,6 +42,8 @@ pub(super) struct Watch {
     following: watch::Sender<bool>,
     followed: AtomicI64,
     log_grew: watch::Sender<()>,
+    /// Jobs that are not over: while there are any, a worker is seen to.
+    at_work: watch::Sender<BTreeSet<JobId>>,
     _stop: DropGuard,
 }
 
@@ -52,9 +57,10 @@ impl Watch {
             following: watch::channel(false).0,
             followed: AtomicI64::new(0),
             log_grew: watch::channel(()).0,
+            at_work: watch::channel(BTreeSet::new()).0,
             _stop: stop.clone().drop_guard(),
         });
-        let (weak, lost) = (Arc::downgrade(&this), this.post.clone());
+        let (weak, lost, stopped) = (Arc::downgrade(&this), this.post.clone(), stop.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -66,20 +72,14 @@ impl Watch {
                 }
             }
         });
-        let worker = Arc::downgrade(&this);
+        let weak = Arc::downgrade(&this);
         tokio::spawn(async move {
-            if let Some(this) = worker.upgrade() {
-                this.ensure_worker().await;
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                () = see_to_a_worker(weak) => {}
             }
         });
         this
-    }
-
-    /// Starts a worker where none is alive and the settings want one.
-    pub(super) async fn ensure_worker(&self) {
-        if let Err(problem) = bounded(READ, "starting a worker", self.ops.ensure_worker()).await {
-            self.post.send(Message::Notice(Notice::NoWorker(problem)));
-        }
     }
 
     /// Reads everything and sends it.
@@ -89,6 +89,7 @@ impl Watch {
         let _ = tokio::time::timeout(Duration::from_secs(1), following.wait_for(|is| *is)).await;
         let _reading = self.reading.lock().await;
         let read = bounded(READ, "the registry", self.ops.fleet()).await?;
+        self.note_jobs(&read.jobs, true);
         reply.answer(Answer::Fleet(Box::new(fleet(read))));
         Ok(())
     }
@@ -103,6 +104,7 @@ impl Watch {
     async fn everything(&self) -> Result<(), Problem> {
         let _reading = self.reading.lock().await;
         let read = bounded(READ, "the registry", self.ops.fleet()).await?;
+        self.note_jobs(&read.jobs, true);
         self.post.answer(Answer::Fleet(Box::new(fleet(read))));
         Ok(())
     }
@@ -123,8 +125,26 @@ impl Watch {
         }
         let _reading = self.reading.lock().await;
         let delta = bounded(READ, "the registry", self.read(&changes)).await?;
+        self.note_jobs(&delta.jobs, false);
         self.post.answer(Answer::Delta(Box::new(delta)));
         Ok(())
+    }
+
+    fn note_jobs(&self, jobs: &[Job], all: bool) {
+        self.at_work.send_if_modified(|at_work| {
+            let before = at_work.clone();
+            if all {
+                at_work.clear();
+            }
+            for job in jobs {
+                if job.state.is_over() {
+                    at_work.remove(&job.id);
+                } else {
+                    at_work.insert(job.id);
+                }
+            }
+            *at_work != before
+        });
     }
 
     async fn read(&self, changes: &BTreeSet<Change>) -> Result<Delta, Problem> {
@@ -268,6 +288,39 @@ async fn follow_once(watch: &Weak<Watch>, was_lost: bool, tries: &mut usize) -> 
         }
     }
     Some(Problem::new("registry_lost", "the registry's changes ended"))
+}
+
+/// Starts a worker where none is alive and the settings want one: at first, and whenever a job waits
+/// or runs, so that one that was killed has a successor. Sleeps while no job is at work.
+async fn see_to_a_worker(watch: Weak<Watch>) {
+    let mut said = None;
+    let Some(mut at_work) = watch.upgrade().map(|this| this.at_work.subscribe()) else {
+        return;
+    };
+    loop {
+        let Some((ops, post)) = watch.upgrade().map(|this| (this.ops.clone(), this.post.clone())) else {
+            return;
+        };
+        match bounded(READ, "starting a worker", ops.ensure_worker()).await {
+            Ok(_) => said = None,
+            Err(problem) => {
+                if said.as_ref() != Some(&problem) {
+                    post.send(Message::Notice(Notice::NoWorker(problem.clone())));
+                }
+                said = Some(problem);
+            }
+        }
+        drop((ops, post));
+        // At once for the next job that comes, and now and then while one is at work.
+        at_work.mark_unchanged();
+        if at_work.borrow().is_empty() {
+            if at_work.changed().await.is_err() {
+                return;
+            }
+        } else {
+            let _ = tokio::time::timeout(LOOK_AT_WORKERS, at_work.changed()).await;
+        }
+    }
 }
 
 /// A row, or nothing where it is gone.

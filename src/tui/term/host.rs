@@ -7,6 +7,8 @@ use crate::tui::run::{Host, Signal};
 use futures_util::Stream;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use tokio::signal::unix::{self, SignalKind};
 
@@ -21,6 +23,8 @@ pub struct TtyHost {
 #[derive(Debug)]
 pub struct TtySignals {
     ends: Vec<(i32, unix::Signal)>,
+    /// Signals that came before these could hear them: after the screen was entered none is lost.
+    ending: Arc<AtomicUsize>,
     stop: unix::Signal,
     go_on: unix::Signal,
     #[cfg(debug_assertions)]
@@ -44,6 +48,7 @@ impl TtyHost {
         }
         let signals = TtySignals {
             ends,
+            ending: screen.ending_flag(),
             stop: unix::signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
             go_on: unix::signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?,
             #[cfg(debug_assertions)]
@@ -102,6 +107,9 @@ impl Stream for TtySignals {
         if self.go_on.poll_recv(cx).is_ready() {
             return Poll::Ready(Some(Signal::Continue));
         }
-        Poll::Pending
+        match self.ending.load(Ordering::Acquire) {
+            0 => Poll::Pending,
+            signal => Poll::Ready(Some(Signal::End(i32::try_from(signal).unwrap_or_default()))),
+        }
     }
 }

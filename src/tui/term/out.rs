@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// Collects bytes and writes them to the terminal on `flush`, and only while the screen is up. What
 /// a panic leaves half drawn is dropped with it.
@@ -20,12 +20,12 @@ pub struct Out {
     tty: OwnedFd,
     buffer: Vec<u8>,
     up: Arc<AtomicBool>,
-    ending: Arc<AtomicBool>,
+    ending: Arc<AtomicUsize>,
     written: Arc<AtomicU64>,
 }
 
 impl Out {
-    pub(super) fn new(up: Arc<AtomicBool>, ending: Arc<AtomicBool>) -> io::Result<Self> {
+    pub(super) fn new(up: Arc<AtomicBool>, ending: Arc<AtomicUsize>) -> io::Result<Self> {
         Ok(Self {
             tty: own_description()?,
             buffer: Vec::with_capacity(64 * 1024),
@@ -59,7 +59,7 @@ impl Out {
                 Err(rustix::io::Errno::AGAIN) => {
                     let mut fds = [PollFd::new(&self.tty, PollFlags::OUT)];
                     let _ = poll(&mut fds, Some(&look_again));
-                    if self.ending.load(Ordering::Acquire) {
+                    if self.ending.load(Ordering::Acquire) != 0 {
                         return Err(io::ErrorKind::Interrupted.into());
                     }
                 }

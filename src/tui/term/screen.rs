@@ -10,7 +10,7 @@ use rustix::termios::Termios;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The screen, while it is up. Dropping it leaves it.
 pub struct Screen {
     inner: Arc<Inner>,
-    ending: Arc<AtomicBool>,
+    ending: Arc<AtomicUsize>,
 }
 
 struct Inner {
@@ -55,9 +55,11 @@ impl Screen {
             up: Arc::default(),
             guarded: super::guard::is_child(),
         });
-        let ending = Arc::new(AtomicBool::new(false));
+        // Before the first mode is switched on: from here on no signal ends the program by itself.
+        let ending = Arc::new(AtomicUsize::new(0));
         for signal in [Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT] {
-            signal_hook::flag::register(signal.as_raw(), Arc::clone(&ending))?;
+            let number = usize::try_from(signal.as_raw()).unwrap_or_default();
+            signal_hook::flag::register_usize(signal.as_raw(), Arc::clone(&ending), number)?;
         }
         let restore = Arc::clone(&inner);
         panics::install(Arc::new(move || restore.leave()), redact, panics);
@@ -103,14 +105,22 @@ impl Screen {
         }
     }
 
-    /// Whether a signal has asked the program to end.
-    pub fn is_ending(&self) -> bool {
-        self.ending.load(Ordering::Acquire)
+    /// The signal that has asked the program to end, if one has since the screen was entered.
+    pub fn ending(&self) -> Option<i32> {
+        match self.ending.load(Ordering::Acquire) {
+            0 => None,
+            signal => i32::try_from(signal).ok(),
+        }
     }
 
     /// Forgets that a signal asked to end: it was meant for the program handed over to.
     pub fn forget_ending(&self) {
-        self.ending.store(false, Ordering::Release);
+        self.ending.store(0, Ordering::Release);
+    }
+
+    /// The same, for who only watches.
+    pub(super) fn ending_flag(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.ending)
     }
 }
 
