@@ -50,6 +50,7 @@ impl Ops {
     pub(super) async fn look(&self, server: &Server, security: bool) -> CheckReport {
         let settings = CheckSettings {
             timeout: self.settings().checks.timeout.0,
+            attempts: self.settings().checks.attempts.get(),
             security,
             ..CheckSettings::default()
         };

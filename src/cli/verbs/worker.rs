@@ -41,6 +41,7 @@ fn options(loaded: &Loaded, idle_exit: Option<u64>) -> WorkerOptions {
         interval: settings.checks.interval.0,
         check: CheckSettings {
             timeout: settings.checks.timeout.0,
+            attempts: settings.checks.attempts.get(),
             ..CheckSettings::default()
         },
         jitter: settings.checks.jitter.0,

@@ -29,7 +29,7 @@ pub struct CheckSettings {
     /// Between two attempts.
     pub retry_after: Duration,
     /// Whether the master password and the database manager are looked at. Costs Odoo up to a second
-    /// of processor: for tests and activations, and once a day.
+    /// of processor: for tests and activations. [`Prober`] does it by itself once a day, too.
     pub security: bool,
 }
 

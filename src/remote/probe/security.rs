@@ -5,7 +5,8 @@ use super::layer;
 use crate::domain::Secret;
 use crate::domain::check::{Layer, ServerUrl, Warning};
 use crate::domain::server::ServerSpec;
-use crate::remote::Remote;
+use crate::remote::odoo::FaultKind;
+use crate::remote::{Remote, RemoteError};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -19,15 +20,19 @@ pub(super) async fn look(remote: &Remote, server: &ServerSpec, limit: Duration) 
     let mut warnings = Vec::new();
     // No password is asked for the list: refused means switched off, and then nothing below it works.
     let listed = crate::remote::deadline("list databases", limit, odoo.list()).await;
-    let open = matches!(listed, Ok(Ok(_)));
-    let mut notes = Vec::new();
-    if !open {
-        notes.push("database management is switched off or refused".to_owned());
-        return (
-            vec![layer("security", Some(true), begun.elapsed(), &notes.join("; "))],
-            warnings,
-        );
+    match listed.and_then(|listed| listed) {
+        Ok(_) => {}
+        Err(RemoteError::Odoo(e)) if e.kind() == Some(FaultKind::AccessDenied) => {
+            let note = "database management is switched off";
+            return (vec![layer("security", Some(true), begun.elapsed(), note)], warnings);
+        }
+        Err(error) => {
+            let note = format!("can't be told: {error}");
+            return (vec![layer("security", None, begun.elapsed(), &note)], warnings);
+        }
     }
+    let mut notes = Vec::new();
+    let mut known = true;
     if is_private(&server.server_url) {
         notes.push("database management answers, on a private address".to_owned());
     } else {
@@ -43,7 +48,10 @@ pub(super) async fn look(remote: &Remote, server: &ServerSpec, limit: Duration) 
             warnings.push(Warning::MasterPasswordIsAdmin);
         }
         Ok(false) => {}
-        Err(error) => notes.push(format!("the master password could not be tried: {error}")),
+        Err(error) => {
+            known = false;
+            notes.push(format!("the master password could not be tried: {error}"));
+        }
     }
     if let Some(reference) = &server.master_password {
         match remote.keyring().resolve(reference).await {
@@ -53,11 +61,18 @@ pub(super) async fn look(remote: &Remote, server: &ServerSpec, limit: Duration) 
             Ok(master) => match odoo.master_accepts(&master, left()).await {
                 Ok(false) => warnings.push(Warning::MasterPasswordRefused),
                 Ok(true) => notes.push("the master password on record is accepted".to_owned()),
-                Err(error) => notes.push(format!("the master password on record could not be tried: {error}")),
+                Err(error) => {
+                    known = false;
+                    notes.push(format!("the master password on record could not be tried: {error}"));
+                }
             },
         }
     }
-    let passed = Some(warnings.is_empty());
+    let passed = match (warnings.is_empty(), known) {
+        (false, _) => Some(false),
+        (true, true) => Some(true),
+        (true, false) => None,
+    };
     (
         vec![layer("security", passed, begun.elapsed(), &notes.join("; "))],
         warnings,

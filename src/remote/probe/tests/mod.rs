@@ -292,6 +292,37 @@ async fn an_open_door_is_a_warning_and_only_looked_at_when_asked() {
     );
 }
 
+#[tokio::test]
+async fn routine_checks_look_at_the_doors_once_a_day_or_while_one_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let remote = remote(&folder);
+    let prober = Prober::new(4);
+    let tried = |server: &Server| {
+        server
+            .asked()
+            .iter()
+            .filter(|a| a.body.contains("list_countries"))
+            .count()
+    };
+    // Closed: looked at once.
+    let good = guarded("another-master", true).await;
+    for _ in 0..3 {
+        assert_eq!(prober.check(&remote, &good.spec(), &quick(5_000)).await.warnings, []);
+    }
+    assert_eq!(tried(&good), 1);
+    // Open: the warning stands as long as it is so.
+    let bad = guarded("admin", true).await;
+    for _ in 0..3 {
+        let report = prober.check(&remote, &bad.spec(), &quick(5_000)).await;
+        assert_eq!(report.warnings, [Warning::MasterPasswordIsAdmin]);
+    }
+    // Another password on record is tried anew.
+    let mut spec = good.spec();
+    spec.master_password = Some(sealed(&remote, "no-longer-right"));
+    let report = prober.check(&remote, &spec, &quick(5_000)).await;
+    assert_eq!(report.warnings, [Warning::MasterPasswordRefused]);
+}
+
 #[test]
 fn addresses_of_private_networks_are_told_from_the_worlds() {
     for (url, private) in [
