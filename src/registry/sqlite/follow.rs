@@ -3,7 +3,7 @@
 //!
 //! The kernel reports a write before it is committed, and says nothing when the commit becomes
 //! visible. Hence two signs: every commit of a vigie touches the log's times right after it
-//! ([`ring`]), which is exact; and after any other sign (an operator's own SQL, a vigie killed right
+//! ([`ring()`]), which is exact; and after any other sign (an operator's own SQL, a vigie killed right
 //! after its commit) the file is looked at a few times more, ever later.
 
 use super::db::{Use, connect, store};

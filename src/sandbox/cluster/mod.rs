@@ -235,7 +235,7 @@ impl Cluster {
     /// Stops the server: open connections are closed, data is written. Does nothing while it is stopped.
     ///
     /// # Errors
-    /// When it had to be killed after [`PATIENCE`].
+    /// When it did not end within a minute, and was killed.
     pub fn stop(&mut self) -> Result<()> {
         let Some(mut running) = self.server.take() else {
             return Ok(());
