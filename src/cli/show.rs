@@ -333,7 +333,7 @@ pub(super) fn job_text(j: &Job) -> String {
     for step in &j.steps {
         let planned = &step.planned;
         text.push_str(&format!(
-            "  {}/{total} {:<12} {}  {}\n",
+            "  {}/{total} {:<11} {:<24} {}\n",
             step.index + 1,
             step.state.word(),
             planned.title,

@@ -78,7 +78,8 @@ pub fn load(arguments: &Arguments, environment: &BTreeMap<String, String>) -> Re
     let mut warnings = Vec::new();
     overlay(&mut settings, environment, &mut warnings)?;
     if let Some(registry) = &arguments.registry {
-        settings.paths.registry = PathText(registry.display().to_string());
+        let whole = std::path::absolute(registry).unwrap_or_else(|_| registry.clone());
+        settings.paths.registry = PathText(whole.display().to_string());
     }
     let places = Places::of(&settings.paths, config, &platform);
     Ok(Loaded {

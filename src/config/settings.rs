@@ -34,7 +34,7 @@ pub struct Settings {
 }
 
 /// Where things lie; empty: the platform's own place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Paths {
     /// Folder of the registry, the key file and the logs.
@@ -223,19 +223,6 @@ impl Keys {
     }
 }
 
-impl Default for Paths {
-    fn default() -> Self {
-        let empty = || PathText(String::new());
-        Self {
-            data_dir: empty(),
-            registry: empty(),
-            key_file: empty(),
-            log_dir: empty(),
-            themes_dir: empty(),
-            extra_ca: empty(),
-        }
-    }
-}
 impl Default for Fleet {
     fn default() -> Self {
         Self {

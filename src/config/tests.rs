@@ -90,6 +90,11 @@ fn a_value_is_told_with_what_was_found_and_expected() {
             ["found string \"yes\"", "expected a boolean"],
         ),
         (
+            "[paths]\nregistry = \"fleet.db\"\n",
+            2,
+            ["found \"fleet.db\"", "expected an absolute path"],
+        ),
+        (
             "[log]\nlevel = \"loud\"\n",
             2,
             ["found the unknown value \"loud\"", "expected one of: off, error"],
@@ -190,6 +195,7 @@ fn every_documented_variable_changes_its_setting() {
         let value = match *setting {
             "worker.autostart" => "false",
             "log.level" => "trace",
+            path if path.starts_with("paths.") => "/other",
             _ => "other.example",
         };
         let loaded = load(&Arguments::default(), &environment(&[(name, value)])).expect(name);

@@ -160,10 +160,23 @@ pub(super) mod optional {
     }
 }
 
-/// A path as it is written, `~/` read as the user's home.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A path as it is written: nothing, absolute, or `~/` and what lies in the user's home. A relative one
+/// would mean another place to the worker than to whoever started it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
 pub struct PathText(pub String);
+
+impl<'de> Deserialize<'de> for PathText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() || text.starts_with('/') || text.starts_with("~/") {
+            return Ok(Self(text));
+        }
+        Err(de::Error::custom(format!(
+            "found {text:?}, expected an absolute path, or one that begins with \"~/\""
+        )))
+    }
+}
 
 impl PathText {
     /// Whether nothing was given.

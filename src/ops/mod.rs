@@ -11,6 +11,8 @@ mod jobs;
 mod planning;
 mod servers;
 mod templates;
+#[cfg(test)]
+mod tests;
 
 pub use crate::jobs::JobPlan;
 pub use crate::registry::{Change, RegistryError};

@@ -49,3 +49,19 @@ fn the_example_names_every_variable_beside_its_setting() {
         assert!(line.is_some(), "{name} is not beside {key}");
     }
 }
+
+#[test]
+fn the_examples_of_keys_can_be_used_as_they_are() {
+    let (_, keys) = EXAMPLE.split_once("[keys]").expect("a section of keys");
+    let lines = keys.lines().filter_map(|line| line.strip_prefix("# "));
+    let lines: Vec<&str> = lines.filter(|line| line.contains(" = ")).collect();
+    assert_eq!(lines.len(), 2);
+    let settings = parse("config.toml", &format!("[keys]\n{}\n", lines.join("\n"))).expect("valid");
+    let keys = settings
+        .keys
+        .iter()
+        .map(|(action, keys)| (action.clone(), keys.list().to_vec()))
+        .collect();
+    let (_, clashes) = vigie::tui::action::Keymap::from_config(&keys);
+    assert!(clashes.is_empty(), "{clashes:?}");
+}

@@ -464,6 +464,12 @@ async fn no_secret_in_any_output_log_row_or_command_line() {
             .collect();
         assert!(strays.is_empty(), "a secret lies in {strays:?}");
     }
+    for (path, mode) in home.walk() {
+        if path.components().any(|part| part.as_os_str() == ".local") {
+            let wanted = if path.is_dir() { 0o700 } else { 0o600 };
+            assert_eq!(mode, wanted, "{} has mode {mode:o}", path.display());
+        }
+    }
     let (seen, found) = watch.found();
     assert!(seen > 0, "the watch saw no command line of vigie at all");
     assert!(found.is_empty(), "a secret on a command line: {found:?}");
