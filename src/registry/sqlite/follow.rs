@@ -76,12 +76,14 @@ pub(super) struct Follower {
 }
 
 impl Follower {
+    /// Without `watching`, or where the kernel can't tell, the file is polled.
+    ///
     /// # Errors
     /// When the registry can't be opened once more, or no thread started.
-    pub(super) fn start(path: &Path) -> Result<Self> {
+    pub(super) fn start(path: &Path, watching: bool) -> Result<Self> {
         let conn = connect(path, Use::Read)?;
         let (signs, told) = channel();
-        let watcher = watch(path, signs.clone());
+        let watcher = if watching { watch(path, signs.clone()) } else { None };
         let mut state = State {
             last: newest(&conn)?,
             conn,

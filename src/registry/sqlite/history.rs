@@ -105,6 +105,15 @@ pub(super) fn log_end(conn: &Connection, job: JobId) -> Result<i64> {
 }
 
 pub(super) fn worker_alive(conn: &mut Connection, id: &str) -> Result<()> {
+    // A process that can be asked is alive by itself: it is written down once, and an idle worker
+    // keeps no disk busy and wakes nobody.
+    let known: Option<String> = conn
+        .prepare_cached("SELECT boot FROM saas_worker WHERE id = ?1")
+        .and_then(|mut s| s.query_row([id], |row| row.get(0)).optional())
+        .map_err(store)?;
+    if known == Some(boot_id()) && asked(id) == Some(true) {
+        return Ok(());
+    }
     let tx = begin(conn)?;
     let now = text_of(Timestamp::now());
     tx.execute(
@@ -114,6 +123,11 @@ pub(super) fn worker_alive(conn: &mut Connection, id: &str) -> Result<()> {
     )
     .map_err(store)?;
     tx.commit().map_err(store)
+}
+
+/// Whether a worker's process lives, where that can be told.
+fn asked(id: &str) -> Option<bool> {
+    ProcessId::parse(id).and_then(|p| p.is_alive())
 }
 
 pub(super) fn worker_gone(conn: &mut Connection, id: &str) -> Result<()> {
@@ -132,14 +146,17 @@ pub(super) fn workers(conn: &Connection) -> Result<Vec<Worker>> {
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(store)? {
         let id: String = get(row, "id")?;
-        // A worker that can't be asked (another container) is believed for as long as this boot lasts.
-        let alive =
-            get::<String>(row, "boot")? == boot && ProcessId::parse(&id).is_none_or(|p| p.is_alive() != Some(false));
+        let lives = asked(&id);
+        let seen_at = match lives {
+            Some(true) => Timestamp::now(),
+            _ => time_of(&get::<String>(row, "seen_at")?)?,
+        };
         found.push(Worker {
             id,
             started_at: time_of(&get::<String>(row, "started_at")?)?,
-            seen_at: time_of(&get::<String>(row, "seen_at")?)?,
-            alive,
+            seen_at,
+            // One that can't be asked (in another container) is believed for as long as this boot lasts.
+            alive: get::<String>(row, "boot")? == boot && lives != Some(false),
         });
     }
     Ok(found)

@@ -14,6 +14,8 @@ mod migrate;
 mod place;
 mod queue;
 mod servers;
+#[cfg(test)]
+mod tests;
 mod threads;
 
 use super::{
@@ -313,7 +315,7 @@ impl Registry for Sqlite {
     async fn changes(&self) -> Result<ChangeStream> {
         let path = Arc::clone(&self.path);
         let start = || async move {
-            let started = tokio::task::spawn_blocking(move || follow::Follower::start(&path)).await;
+            let started = tokio::task::spawn_blocking(move || follow::Follower::start(&path, true)).await;
             started.unwrap_or_else(|e| {
                 Err(RegistryError::Store {
                     what: format!("its changes can't be followed: {e}"),

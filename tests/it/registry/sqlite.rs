@@ -271,26 +271,6 @@ async fn a_newer_schema_and_other_files_are_refused() {
     assert!(matches!(folder, RegistryError::Unusable { .. }), "{folder:?}");
 }
 
-#[tokio::test]
-async fn a_full_disk_is_said_so_and_breaks_nothing() {
-    let r = sqlite();
-    server(&*r, "prod-1", 2).await;
-    // As a full disk answers: SQLite may not grow the file any further.
-    let dir = Path::new(&r.place()).parent().unwrap().to_owned();
-    let conn = raw(&r);
-    let pages: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
-    conn.pragma_update(None, "max_page_count", pages).unwrap();
-    let said = conn
-        .execute("INSERT INTO saas_customer (name) VALUES (hex(zeroblob(1000000)))", [])
-        .unwrap_err();
-    assert_eq!(said.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull));
-    drop(conn);
-    assert!(dir.exists());
-    let sound: Vec<String> = column(&raw(&r), "PRAGMA integrity_check");
-    assert_eq!(sound, ["ok"]);
-    r.add_server(&op(), &server_spec("prod-2", 2)).await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_write_keeps_no_reader_waiting() {
     let r = sqlite();
