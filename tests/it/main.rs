@@ -12,5 +12,6 @@
 mod arch;
 mod cli;
 mod config;
+mod dash;
 mod docs;
 mod registry;

@@ -57,9 +57,9 @@ pub struct Glance {
     /// Neither: in draft, disabled, or never checked.
     pub other: usize,
     /// Taken places.
-    pub taken: u32,
+    pub taken: u64,
     /// All places of servers in service or maintenance.
-    pub places: u32,
+    pub places: u64,
     /// Jobs that run.
     pub running: usize,
     /// Jobs that wait.
@@ -321,12 +321,12 @@ impl Store {
         };
         for server in &self.servers {
             let state = server.state();
-            glance.taken += server.instance_count;
+            glance.taken += u64::from(server.instance_count);
             if matches!(
                 state,
                 ServerState::Active | ServerState::Maintenance | ServerState::Offline
             ) {
-                glance.places += server.spec.max_instances;
+                glance.places += u64::from(server.spec.max_instances);
             }
             match (state, server.track.status) {
                 (ServerState::Offline, _) => glance.down += 1,

@@ -76,7 +76,7 @@ pub fn layout(size: (u16, u16), focus: Pane, zoom: bool, servers: usize, footer:
     let top = body - log;
     let left = (width * 46 / 100).clamp(36, 84);
     let wanted = u16::try_from(servers).unwrap_or(u16::MAX).saturating_add(3);
-    let detail_max = if top >= 24 { 14 } else { 9 };
+    let detail_max = if top >= 22 { 11 } else { 9 };
     let detail = top
         .saturating_sub(wanted.max(5))
         .clamp((top * 2 / 5).min(6), detail_max.min(top));

@@ -13,8 +13,6 @@ mod message;
 mod orders;
 mod pages;
 mod settings;
-#[cfg(test)]
-mod tests;
 
 pub use dialog::{Answered, Button, Confirm, Layer, Subject};
 pub use draft::{Expected, InstanceDraft, SecretField, ServerDraft, TemplateDraft, TypedSecret};

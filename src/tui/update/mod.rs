@@ -10,10 +10,6 @@ mod form;
 mod input;
 mod layer;
 mod send;
-#[cfg(test)]
-mod storm_tests;
-#[cfg(test)]
-mod tests;
 
 use super::model::{Effect, Flash, Layer, Message, Model, Notice, NoticeLevel, Now, PlanState, Target};
 use crate::domain::{JobId, SafeText};

@@ -102,11 +102,12 @@ fn reason_lines(pen: &Pen<'_>, server: &Server, columns: u16) -> Vec<Line<'stati
         out.push(Line::styled(format!(" {line}"), pen.style(token)));
     }
     if let Some(hint) = &track.hint {
+        let arrow = if pen.glyphs.cut.is_ascii() { " > " } else { " → " };
         for line in wrap(hint, usize::from(columns.saturating_sub(4))).into_iter().take(2) {
             let lead = if out.iter().any(|l: &Line<'_>| l.spans.len() > 1) {
                 "   "
             } else {
-                " → "
+                arrow
             };
             out.push(Line::from(vec![
                 Span::styled(lead, pen.style(Token::Key)),
@@ -182,7 +183,8 @@ fn history_line(pen: &Pen<'_>, columns: u16) -> Line<'static> {
             .copied()
     };
     let tail = match (at(50), at(95)) {
-        (Some(p50), Some(p95)) => format!("  p50 {}  p95 {}", took(p50), took(p95)),
+        (Some(p50), Some(p95)) if row.left() >= 44 => format!("  p50 {}  p95 {}", took(p50), took(p95)),
+        (Some(_), Some(p95)) => format!(" p95 {}", took(p95)),
         _ => "  no answer at all".to_owned(),
     };
     let room = row.left().saturating_sub(text::width(&tail));

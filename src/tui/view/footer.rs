@@ -41,7 +41,7 @@ pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
             row.text(hint, pen.style(Token::Text));
         }
         lines.push(row.line(Style::new()));
-    } else {
+    } else if pen.model.layers.is_empty() {
         lines.push(keys(pen, area.width));
     }
     frame.render_widget(Paragraph::new(lines), area);
@@ -78,7 +78,7 @@ fn keys(pen: &Pen<'_>, columns: u16) -> Line<'static> {
         shown.push((1, "End".to_owned(), "follow"));
     }
     if pen.layout.compact {
-        shown.push((12, "Tab".to_owned(), "pane"));
+        shown.push((0, "Tab".to_owned(), "pane"));
     }
     shown.sort_by_key(|(rank, ..)| *rank);
     let room = usize::from(columns).saturating_sub(1);
@@ -101,7 +101,7 @@ fn typing(pen: &Pen<'_>, input: &tui_input::Input, area: Rect, frame: &mut Frame
     let mut row = pen.row(area.width);
     let place = model.place();
     let count = match place {
-        Place::Log => format!("{} lines", model.log.matches()),
+        Place::Log => format!("{}", model.log.matches()),
         Place::Servers => format!("{}", model.lists.server_rows().len()),
         Place::Templates => format!("{}", model.lists.template_rows().len()),
         Place::Jobs => format!("{}", model.lists.job_rows().len()),

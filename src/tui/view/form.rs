@@ -10,8 +10,6 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
-const LABEL: usize = 16;
-
 /// A line of a form, and where the cursor is in it.
 struct Drawn {
     line: Line<'static>,
@@ -89,7 +87,7 @@ fn field_lines(pen: &Pen<'_>, form: &Form, field: &Field, focus: bool, columns: 
     row.gap(1)
         .text(if focus { pen.glyphs.selected } else { " " }, label)
         .gap(1);
-    row.cell(field.label, LABEL, label);
+    row.cell(field.label, if columns < 60 { 11 } else { 16 }, label);
     let start = usize::from(columns) - row.left();
     let room = row.left().saturating_sub(2).min(56);
     let style = pen.style(if focus { Token::FieldFocus } else { Token::Field });
@@ -161,13 +159,15 @@ fn field_lines(pen: &Pen<'_>, form: &Form, field: &Field, focus: bool, columns: 
         None => None,
     };
     if let Some((text, style)) = below {
-        let mut row = pen.row(columns);
-        row.gap(start).text(&text, style);
-        out.push(Drawn {
-            line: row.line(Style::new()),
-            cursor: None,
-            focus,
-        });
+        for text in detail::wrap(&text, usize::from(columns).saturating_sub(start + 1)) {
+            let mut row = pen.row(columns);
+            row.gap(start).text(&text, style);
+            out.push(Drawn {
+                line: row.line(Style::new()),
+                cursor: None,
+                focus,
+            });
+        }
     }
 }
 

@@ -78,17 +78,14 @@ fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
             .store
             .read_at
             .map(|at| format!("; shown as of {}", age(at, pen.now)));
-        let text = format!(
-            "{} registry: {}{}",
-            pen.glyphs.bad,
-            problem.message,
-            since.unwrap_or_default()
-        );
+        let text = format!("{} {}{}", pen.glyphs.bad, problem.message, since.unwrap_or_default());
         parts.push(Part {
             rank: 0,
             spans: vec![(text, on(Token::Bad))],
         });
-        return parts;
+        if model.store.read_at.is_none() {
+            return parts;
+        }
     }
     if model.store.read_at.is_none() && model.store.servers.is_empty() {
         parts.push(Part {
@@ -123,10 +120,12 @@ fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
         rank: 5,
         spans: vec![(plural(glance.servers, "server"), base)],
     });
-    parts.push(Part { rank: 0, spans: fleet });
-    let share = f64::from(glance.taken) / f64::from(glance.places.max(1));
+    let rank = if model.lost.is_some() { 2 } else { 0 };
+    parts.push(Part { rank, spans: fleet });
+    let share = glance.taken as f64 / glance.places.max(1) as f64;
+    let percent = (share * 100.0).clamp(0.0, 999.0) as u32;
     let mut bar = Row::new(16, pen.glyphs);
-    pen.bar(&mut bar, 15, share, pen.fullness(glance.taken, glance.places.max(1)));
+    pen.bar(&mut bar, 15, share, pen.fullness(percent, 100));
     let bar: Vec<(String, Style)> = bar
         .spans()
         .into_iter()
@@ -142,10 +141,7 @@ fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
         .collect();
     parts.push(Part {
         rank: 4,
-        spans: vec![(
-            format!("{}/{} instances {:.0}%", glance.taken, glance.places, share * 100.0),
-            base,
-        )],
+        spans: vec![(format!("{}/{} instances {percent}%", glance.taken, glance.places), base)],
     });
     parts.push(Part { rank: 6, spans: bar });
     jobs(pen, &glance, on, &mut parts);

@@ -107,8 +107,8 @@ impl Instances {
         let name = take(if width >= 100 { 24 } else { 16 }, 1);
         let server = if all { take(10, 10) } else { 0 };
         let size = take(7, 7);
-        let subdomain = take(if width >= 100 { 20 } else { 14 }, 14);
-        let plan = take(9, 9);
+        let subdomain = take(if width >= 100 { 20 } else { 13 }, 13);
+        let plan = take(if width >= 90 { 10 } else { 8 }, 7);
         let customer = take(18, 18);
         let database = take(20, 20);
         let age = take(12, 12);
@@ -345,10 +345,11 @@ fn nothing(pen: &Pen<'_>, all: usize, filter: &str) -> Vec<Line<'static>> {
     match pen.model.lists.tab {
         Tab::Here | Tab::All if store.servers.is_empty() => vec![
             Line::styled(" First steps", strong),
-            Line::styled("  1  a server: where Odoo and its PostgreSQL are (1, n)", dim),
-            Line::styled("  2  put it in service (aa)", dim),
-            Line::styled("  3  a template, from which instances are made (4, n)", dim),
-            Line::styled("  4  the first instance (2, n)", dim),
+            Line::raw(""),
+            Line::styled(" a server    1, then n", dim),
+            Line::styled(" in service  aa", dim),
+            Line::styled(" a template  4, then n", dim),
+            Line::styled(" an instance 2, then n", dim),
         ],
         Tab::Here | Tab::All if store.ready_templates().next().is_none() => vec![
             Line::styled(" No instance, and no template is ready to make one from.", dim),

@@ -27,7 +27,11 @@ pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
         title.push(Span::styled(job.title.to_string(), pen.style(Token::Text)));
     }
     let area = pen.layout.log;
-    let right = position(pen, job);
+    let right = if log.job.is_some() {
+        position(pen, job)
+    } else {
+        String::new()
+    };
     let inside = pen.pane(frame, area, Some(Pane::Log), title, &right);
     let Some(_) = log.job else {
         let lines = vec![
@@ -161,10 +165,11 @@ fn line(pen: &Pen<'_>, entry: &LogRow, job: Option<&Job>, inside: Rect) -> Line<
         }
         if let Some(ms) = entry.took_ms {
             row.right(&took(ms), 9, dim).gap(1);
-        } else {
+        } else if entry.progress.is_none() {
             row.gap(if wide { 11 } else { 1 });
         }
-        if let (Some((done, total)), RowKind::Begun) = (entry.progress, entry.kind) {
+        let at_work = entry.kind == RowKind::Begun && job.is_none_or(|job| !job.state.is_over());
+        if let (Some((done, total)), true) = (entry.progress, at_work) {
             let share = done as f64 / total.max(1) as f64;
             let columns = 20.min(row.left() / 3);
             pen.bar(&mut row, columns, share, pen.style(Token::Info));

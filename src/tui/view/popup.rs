@@ -113,6 +113,9 @@ pub(super) fn menu(pen: &Pen<'_>, frame: &mut Frame<'_>) {
     let (situation, place) = (model.situation(), model.place());
     let mut next = model.keymap().continuations(&model.pending);
     next.sort_by_key(|(_, action)| !action.places.contains(&place));
+    if frame.area().height < 30 {
+        next.retain(|(_, action)| action.places.contains(&place));
+    }
     let lines: Vec<(String, &str, Result<(), String>)> = next
         .iter()
         .map(|(rest, action)| (show_sequence(rest), action.title, allowed(action.id, &situation)))
@@ -121,11 +124,12 @@ pub(super) fn menu(pen: &Pen<'_>, frame: &mut Frame<'_>) {
         .current_target()
         .map(|target| name(pen, target))
         .unwrap_or_default();
-    let widest = lines
+    let titles = lines.iter().map(|(_, title, _)| text::width(title)).max().unwrap_or(0);
+    let reasons = lines
         .iter()
-        .map(|(_, title, why)| text::width(title) + why.as_ref().err().map_or(0, |why| text::width(why) + 3))
-        .max()
-        .unwrap_or(10);
+        .filter_map(|(.., why)| why.as_ref().err())
+        .map(|why| text::width(why) + 2);
+    let widest = titles + reasons.max().unwrap_or(0) + 2;
     let area = frame.area();
     let width = u16::try_from(widest + 9)
         .unwrap_or(60)

@@ -22,7 +22,7 @@ struct Columns {
 fn columns(width: u16, longest: usize, biggest: usize) -> Columns {
     let width = usize::from(width);
     let code = longest.clamp(6, if width >= 60 { 22 } else { 12 });
-    let count = biggest.max(5);
+    let count = biggest.clamp(5, 11);
     let state = if width >= 46 { 11 } else { 6 };
     let rest = width.saturating_sub(2 + code + state + count + 14);
     let bar = match rest {

@@ -4,6 +4,7 @@ use super::glyphs::Glyphs;
 use crate::tui::model::Filter;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -58,6 +59,29 @@ pub(super) struct Row {
     spans: Vec<Span<'static>>,
     left: usize,
     mark: &'static str,
+    ascii: bool,
+}
+
+/// Our own signs in texts, where only ASCII is drawn. What comes from outside is left as it is.
+fn plain(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let signs = [
+        ("…", "..."),
+        ("·", "-"),
+        ("→", ">"),
+        ("–", "-"),
+        ("‹", "<"),
+        ("›", ">"),
+        ("•", "*"),
+        ("←", "<"),
+    ];
+    Cow::Owned(
+        signs
+            .iter()
+            .fold(text.to_owned(), |text, (sign, ascii)| text.replace(sign, ascii)),
+    )
 }
 
 impl Row {
@@ -66,6 +90,7 @@ impl Row {
             spans: Vec::with_capacity(12),
             left: usize::from(columns),
             mark: glyphs.cut,
+            ascii: glyphs.cut.is_ascii(),
         }
     }
 
@@ -76,8 +101,9 @@ impl Row {
 
     /// Text as it is, as far as it fits.
     pub(super) fn text(&mut self, text: &str, style: Style) -> &mut Self {
+        let text = if self.ascii { plain(text) } else { Cow::Borrowed(text) };
         if self.left > 0 && !text.is_empty() {
-            let (cut, used) = cut(text, self.left, self.mark);
+            let (cut, used) = cut(&text, self.left, self.mark);
             self.left -= used;
             self.spans.push(Span::styled(cut, style));
         }
@@ -87,7 +113,8 @@ impl Row {
     /// Text in a column of this width, and a blank behind it.
     pub(super) fn cell(&mut self, text: &str, columns: usize, style: Style) -> &mut Self {
         let columns = columns.min(self.left);
-        let (mut cut, used) = cut(text, columns, self.mark);
+        let text = if self.ascii { plain(text) } else { Cow::Borrowed(text) };
+        let (mut cut, used) = cut(&text, columns, self.mark);
         cut.extend(std::iter::repeat_n(' ', columns - used));
         self.left -= columns;
         self.spans.push(Span::styled(cut, style));
@@ -143,7 +170,8 @@ impl Row {
         if word.is_empty() {
             return self.text(text, style);
         }
-        let (cut, used) = cut(text, self.left, self.mark);
+        let text = if self.ascii { plain(text) } else { Cow::Borrowed(text) };
+        let (cut, used) = cut(&text, self.left, self.mark);
         let lower = cut.to_lowercase();
         let hits: Vec<std::ops::Range<usize>> = if lower.len() == cut.len() {
             lower
