@@ -11,8 +11,10 @@ mod list;
 mod log;
 mod message;
 mod orders;
+mod page;
 mod pages;
 mod settings;
+mod words;
 
 pub use dialog::{Answered, Button, Confirm, Layer, Subject};
 pub use draft::{Expected, InstanceDraft, SecretField, ServerDraft, TemplateDraft, TypedSecret};
@@ -25,8 +27,10 @@ pub use list::{ListState, Move};
 pub use log::{LINES_A_PAGE, LogRow, LogView, Need, RowKind};
 pub use message::{Answer, Delta, Ended, Fleet, HistoryPoint, InstanceRow, Message, Notice, NoticeLevel, PlanPreview};
 pub use orders::{Lists, Tab};
-pub use pages::{Page, PageLine, Tone, age, last_scroll, page, page_height, size, took, when};
+pub use page::{Page, PageLine, Tone};
+pub use pages::{last_scroll, page, page_height};
 pub use settings::UiSettings;
+pub use words::{age, size, took, when};
 
 use super::action::{JobFacts, Key, Keymap, Place, Situation};
 use crate::domain::job::JobState;

@@ -2,6 +2,8 @@
 //! and who scrolls them needs to know their lines.
 
 use super::dialog::{Layer, Subject};
+use super::page::{Page, PageLine, Tone};
+use super::words::{age, size, took, when};
 use super::{Model, Now};
 use crate::domain::SafeText;
 use crate::domain::check::CheckReport;
@@ -10,128 +12,6 @@ use crate::domain::job::{Job, StepState};
 use crate::domain::server::Server;
 use crate::domain::{InstanceId, JobId, ServerId, TemplateId};
 use crate::tui::action::{ACTIONS, Group, allowed};
-
-/// How a line of a page is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    /// Plain.
-    Plain,
-    /// Less important.
-    Dim,
-    /// As it should be.
-    Good,
-    /// Not as it should be.
-    Warning,
-    /// Wrong.
-    Bad,
-}
-
-/// A line of a page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PageLine {
-    /// What follows.
-    Heading(String),
-    /// Something and its value.
-    Pair(String, SafeText, Tone),
-    /// Text.
-    Text(SafeText, Tone),
-    /// Nothing.
-    Blank,
-}
-
-/// A page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    /// Its title.
-    pub title: String,
-    /// Its lines.
-    pub lines: Vec<PageLine>,
-    /// Columns of its labels.
-    pub label: usize,
-    /// Columns it takes with its frame.
-    pub width: u16,
-}
-
-/// Columns of the widest page.
-const WIDEST: u16 = 104;
-/// Columns of the widest label.
-const LABEL: usize = 24;
-
-impl Page {
-    fn new(title: impl Into<String>, lines: Vec<PageLine>) -> Self {
-        Self {
-            title: title.into(),
-            lines,
-            label: 0,
-            width: 0,
-        }
-    }
-
-    /// Breaks values that are too long for the screen.
-    fn fit(mut self, columns: u16) -> Self {
-        self.width = columns.saturating_sub(2).min(WIDEST).max(columns.min(20));
-        let labels = self.lines.iter().filter_map(|line| match line {
-            PageLine::Pair(label, ..) => Some(label.chars().count()),
-            _ => None,
-        });
-        let inside = usize::from(self.width.saturating_sub(3));
-        self.label = labels.max().unwrap_or(0).min(LABEL).min(inside / 2);
-        let value_room = inside.saturating_sub(self.label + 3).max(4);
-        let mut lines = Vec::with_capacity(self.lines.len());
-        for line in self.lines {
-            match line {
-                PageLine::Pair(label, value, tone) => {
-                    let mut label = Some(label);
-                    for part in broken(value.as_str(), value_room) {
-                        lines.push(PageLine::Pair(label.take().unwrap_or_default(), part, tone));
-                    }
-                }
-                PageLine::Text(value, tone) => {
-                    lines.extend(
-                        broken(value.as_str(), inside.max(4))
-                            .into_iter()
-                            .map(|part| PageLine::Text(part, tone)),
-                    );
-                }
-                other => lines.push(other),
-            }
-        }
-        self.lines = lines;
-        self
-    }
-}
-
-/// A text in parts of at most so many columns, broken at blanks where there are some; at least one.
-fn broken(text: &str, columns: usize) -> Vec<SafeText> {
-    use unicode_width::UnicodeWidthChar;
-    let mut parts = Vec::new();
-    let mut rest = text;
-    loop {
-        let mut used = 0;
-        let mut end = rest.len();
-        let mut blank = None;
-        for (at, c) in rest.char_indices() {
-            used += c.width().unwrap_or(0);
-            if used > columns {
-                end = at;
-                break;
-            }
-            if c == ' ' && at > 0 {
-                blank = Some(at);
-            }
-        }
-        if end == rest.len() || end == 0 {
-            parts.push(SafeText::new(rest));
-            return parts;
-        }
-        let cut = blank.unwrap_or(end);
-        parts.push(SafeText::new(&rest[..cut]));
-        rest = rest[cut..].trim_start_matches(' ');
-        if rest.is_empty() {
-            return parts;
-        }
-    }
-}
 
 /// How many rows of a page are visible on a screen of this height.
 pub fn page_height(rows: u16) -> usize {
@@ -190,56 +70,6 @@ impl Lines {
 
     fn text(&mut self, text: impl AsRef<str>, tone: Tone) {
         self.0.push(PageLine::Text(SafeText::new(text.as_ref()), tone));
-    }
-}
-
-/// A time of day, with its date where that isn't today.
-pub fn when(at: jiff::Timestamp, now: &Now) -> String {
-    let (then, today) = (at.to_zoned(now.tz.clone()), now.wall.to_zoned(now.tz.clone()));
-    let format = if then.date() == today.date() {
-        "%H:%M:%S"
-    } else {
-        "%Y-%m-%d %H:%M:%S"
-    };
-    then.strftime(format).to_string()
-}
-
-/// How long ago something was, in the largest unit that says enough.
-pub fn age(at: jiff::Timestamp, now: &Now) -> String {
-    let seconds = now.wall.as_second().saturating_sub(at.as_second()).max(0);
-    match seconds {
-        0..=59 => "just now".to_owned(),
-        60..=7199 => format!("{} min ago", seconds / 60),
-        7200..=172_799 => format!("{} h ago", seconds / 3600),
-        _ => format!("{} days ago", seconds / 86_400),
-    }
-}
-
-/// A length of time, short.
-pub fn took(ms: u64) -> String {
-    match ms {
-        0..=999 => format!("{ms} ms"),
-        1000..=59_999 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
-        _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
-    }
-}
-
-/// A size, short.
-pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    let mut value = bytes;
-    let mut rest = 0;
-    let mut unit = 0;
-    while value >= 1000 && unit + 1 < UNITS.len() {
-        rest = value % 1000 / 100;
-        value /= 1000;
-        unit += 1;
-    }
-    let unit_word = UNITS.get(unit).copied().unwrap_or("B");
-    if unit >= 3 && value < 100 {
-        format!("{value}.{rest} {unit_word}")
-    } else {
-        format!("{value} {unit_word}")
     }
 }
 
