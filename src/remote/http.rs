@@ -2,7 +2,7 @@
 //! master password on to another host), no proxy from the environment, limits on time and size.
 
 use super::Limits;
-use super::error::{RemoteError, Result};
+use super::error::{RemoteError, Result, deadline};
 use super::tls::{self, Tls};
 use crate::domain::SafeText;
 use crate::domain::check::Failure;
@@ -93,8 +93,8 @@ impl Http {
             stage: SafeText::new(stage),
             waited_ms: millis(begun.elapsed()),
         };
-        let ends = tokio::time::Instant::from_std(begun + ask.limit);
-        let mut response = match tokio::time::timeout_at(ends, request.send()).await {
+        let left = || ask.limit.saturating_sub(begun.elapsed());
+        let mut response = match deadline("headers", left(), request.send()).await {
             Err(_) => return Err(late("headers")),
             Ok(Err(error)) => return Err(classify(&error, ask.url, begun.elapsed())),
             Ok(Ok(response)) => response,
@@ -109,7 +109,7 @@ impl Http {
         let status = response.status().as_u16();
         let mut body = Vec::new();
         loop {
-            match tokio::time::timeout_at(ends, response.chunk()).await {
+            match deadline("body", left(), response.chunk()).await {
                 Err(_) => return Err(late("body")),
                 Ok(Err(error)) => return Err(classify(&error, ask.url, begun.elapsed())),
                 Ok(Ok(None)) => break,
