@@ -60,7 +60,7 @@ impl fmt::Display for Span {
         let (unit, factor) = UNITS
             .iter()
             .rev()
-            .find(|(_, factor)| ms >= *factor && ms % factor == 0)
+            .find(|(_, factor)| ms >= *factor && ms.is_multiple_of(*factor))
             .unwrap_or(&("ms", 1));
         write!(f, "{}{unit}", ms / factor)
     }

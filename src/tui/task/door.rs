@@ -196,7 +196,7 @@ async fn request(ops: &Ops, draft: &InstanceDraft, seal: bool) -> Result<ops::In
 
 async fn preview(ops: &Ops, draft: InstanceDraft) -> Result<PlanPreview, Problem> {
     let request = request(ops, &draft, false).await?;
-    let plan = bounded(PLAN, "the plan", ops.plan_instance(request)).await?;
+    let plan = bounded(PLAN, "the plan", ops.preview_instance(request)).await?;
     let mut notes = plan.job.notes;
     notes.extend(plan.job.warnings);
     Ok(PlanPreview {
