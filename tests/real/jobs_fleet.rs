@@ -76,8 +76,21 @@ fn secret_file(folder: &Path, name: &str, value: &str) -> SecretRef {
 
 impl Fleet {
     pub(crate) async fn new(reach: Reach) -> Self {
+        Self::make(reach, 0).await
+    }
+
+    /// With a template of some size, whose copy takes a moment.
+    pub(crate) async fn with_filler(reach: Reach, filler: u64) -> (Self, TemplateId) {
+        let fleet = Self::make(reach, filler).await;
+        let template = fleet.add_template("restaurant", "template_restaurant").await;
+        fleet.done(Request::TemplateCreate(template)).await;
+        (fleet, template)
+    }
+
+    async fn make(reach: Reach, filler: u64) -> Self {
         let cluster = own_cluster();
-        let options = standin_options(&cluster);
+        let mut options = standin_options(&cluster);
+        options.filler_bytes = filler;
         let data_dir = options.data_dir.clone();
         let odoo = Standin::start(options).await.expect("a stand-in");
         let folder = tempfile::tempdir().unwrap();
@@ -108,9 +121,7 @@ impl Fleet {
 
     /// With a template that a job made.
     pub(crate) async fn with_template(reach: Reach) -> (Self, TemplateId) {
-        let fleet = Self::new(reach).await;
-        let template = fleet.add_template("restaurant", "template_restaurant").await;
-        fleet.done(Request::TemplateCreate(template)).await;
+        let (fleet, template) = Self::with_filler(reach, 0).await;
         assert_eq!(fleet.template(template).await.state, TemplateState::Ready);
         (fleet, template)
     }
@@ -208,6 +219,34 @@ impl Fleet {
             .iter()
             .map(|line| format!("  {:?} {}\n", line.level, line.text))
             .collect()
+    }
+
+    /// Removes what a round made, behind everyone's back: rounds don't pile up on the disk.
+    pub(crate) async fn clear(&self, name: &str) {
+        self.odoo.close_connections().await;
+        let client = connect(&self.cluster.superuser_config("postgres")).await;
+        let database = name.replace('-', "_");
+        for database in [database.clone(), format!("t_{database}")] {
+            let there = "SELECT 1 FROM pg_database WHERE datname = $1";
+            if client.query_opt(there, &[&database]).await.unwrap().is_some() {
+                let thaw = format!("ALTER DATABASE {database} IS_TEMPLATE false");
+                client.batch_execute(&thaw).await.unwrap();
+                client
+                    .batch_execute(&format!("DROP DATABASE {database} WITH (FORCE)"))
+                    .await
+                    .unwrap();
+            }
+            let store = self.odoo.filestore(&database);
+            if store.exists() {
+                std::fs::remove_dir_all(store).unwrap();
+            }
+        }
+        if let Some(instance) = self.instance_called(name).await {
+            let file = rusqlite::Connection::open(self.folder.path().join("registry.db")).unwrap();
+            file.busy_timeout(Duration::from_secs(5)).unwrap();
+            file.execute("DELETE FROM saas_instance WHERE id = ?1", [instance.id.0])
+                .unwrap();
+        }
     }
 
     /// A worker's process on this registry, as operators run it.
@@ -328,8 +367,15 @@ impl Fleet {
         let base = self.cluster.dir().join("data/base");
         for entry in std::fs::read_dir(base).unwrap() {
             let name = entry.unwrap().file_name().to_string_lossy().into_owned();
-            if name.chars().all(|c| c.is_ascii_digit()) {
-                assert!(oids.contains(&name), "base/{name} belongs to no database");
+            if name.chars().all(|c| c.is_ascii_digit()) && !oids.contains(&name) {
+                let path = self.cluster.dir().join("data/base").join(&name);
+                let look = || {
+                    std::process::Command::new("sh").arg("-c").arg(format!("ls -la {} | head -20; ls {} | wc -l; ps aux | grep '[p]ostgres:'; tail -20 {}/*.log {}/log/*", path.display(), path.display(), self.cluster.dir().display(), self.cluster.dir().display())).output().unwrap()
+                };
+                eprintln!("ORPHAN {name} {oids:?}\n{}", String::from_utf8_lossy(&look().stdout));
+                std::thread::sleep(Duration::from_secs(3));
+                eprintln!("LATER\n{}", String::from_utf8_lossy(&look().stdout));
+                panic!("base/{name} belongs to no database");
             }
         }
     }

@@ -7,6 +7,7 @@ mod freeze;
 mod identity;
 mod instance_create;
 mod instance_delete;
+mod proof;
 mod template_create;
 
 use super::Kind;

@@ -215,9 +215,7 @@ impl LogView {
                         open.progress = None;
                         open.note = SafeText::default();
                         if good {
-                            if line.text != open.text {
-                                open.note = line.text;
-                            }
+                            open.note = SafeText::new(without_title(open.text.as_str(), line.text.as_str()));
                             return None;
                         }
                     }
@@ -362,6 +360,14 @@ impl LogView {
 
 fn weight(row: &LogRow) -> usize {
     row.text.as_str().len() + row.note.as_str().len()
+}
+
+/// What the end of a step says beyond the title that its beginning showed: of `clone database: 25 MB`
+/// after `clone database: a → b` the size.
+fn without_title<'a>(begun: &str, ended: &'a str) -> &'a str {
+    let title = begun.split_once(": ").map_or(begun, |(title, _)| title);
+    let rest = ended.strip_prefix(title).unwrap_or(ended);
+    rest.strip_prefix(": ").unwrap_or(rest)
 }
 
 fn row(line: &LogLine, kind: RowKind, text: SafeText) -> LogRow {
