@@ -25,9 +25,10 @@ impl Run<'_> {
             match seen {
                 Ok(Observed::Applied(outcome)) => return self.record_done(index, outcome, began).await,
                 Ok(Observed::NotApplied) => {}
+                Err(_) if self.turns_back() => return self.record_cancelled(index, began).await,
                 Err(error) => return self.record_failed(index, &error, began).await,
             }
-            if self.lease.cancel.is_cancelled() {
+            if self.turns_back() {
                 return self.record_cancelled(index, began).await;
             }
         } else {
@@ -61,7 +62,7 @@ impl Run<'_> {
                 }
                 Err(error) => error,
             };
-            if self.lease.cancel.is_cancelled() && !self.past_pivot() {
+            if self.turns_back() {
                 return self.record_cancelled(index, began).await;
             }
             if !error.transient || attempt >= self.engine.options.retries {
@@ -83,9 +84,15 @@ impl Run<'_> {
             match self.settle_and_observe(step.as_ref(), index).await? {
                 Ok(Observed::Applied(outcome)) => return self.record_done(index, outcome, began).await,
                 Ok(Observed::NotApplied) => {}
+                Err(_) if self.turns_back() => return self.record_cancelled(index, began).await,
                 Err(error) => return self.record_failed(index, &error, began).await,
             }
         }
+    }
+
+    /// Whether an operator asked to stop, and there is a way back.
+    fn turns_back(&self) -> bool {
+        self.lease.cancel.is_cancelled() && !self.past_pivot()
     }
 
     pub(super) async fn apply_once(&self, step: &dyn Step, index: usize, attempt: u32) -> Guarded<Outcome> {
@@ -125,7 +132,7 @@ impl Run<'_> {
                 step.settle(&cx).await?;
                 step.observe(&cx).await
             };
-            self.guard(&cx, step.limit(), false, look).await
+            self.guard(&cx, step.limit(), true, look).await
         })
         .await
     }

@@ -2,8 +2,9 @@
 
 use super::common::{
     Files, MARK_PARAMETER, Way, admin_password, cluster, database_left, drop_through_odoo, marked_by_rpc, odoo, oid_of,
-    or_cancelled, ours, settle_management, settle_sql, template_admin, uid, ways,
+    or_cancelled, ours, settle_management, settle_patiently, template_admin, uid, ways,
 };
+use crate::domain::job::StepState;
 use crate::domain::{DbName, Secret};
 use crate::jobs::step::{Cx, Leftover, Observed, Outcome, Planned, Step, StepError};
 use crate::registry::Consequence;
@@ -43,7 +44,10 @@ impl Step for CloneDatabase {
     async fn settle(&self, cx: &Cx) -> Result<(), StepError> {
         let ways = ways(cx)?;
         if ways.sql {
-            settle_sql(cx).await?;
+            // On the way back a copy is of no use; on the way forward it is what is wanted.
+            let back = cx.steps.iter().any(|step| step.state == StepState::Undoing);
+            let whole = cx.tools.remote.limits().clone;
+            settle_patiently(cx, if back { Duration::ZERO } else { whole }).await?;
         }
         if ways.database == Way::Rpc {
             let target = &cx.world.instance_spec()?.database_name;

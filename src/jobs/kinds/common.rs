@@ -12,8 +12,10 @@ use std::time::Duration;
 
 /// `ir.config_parameter` that carries a job's mark where SQL doesn't reach.
 pub(super) const MARK_PARAMETER: &str = "vigie.mark";
-/// For settling what a dead client left running.
-pub(super) const SETTLE_LIMIT: Duration = Duration::from_secs(30);
+/// For what was cancelled to end.
+const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+/// What a dead client left running may go on so long by itself before it is cancelled.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(20);
 
 impl From<RemoteError> for StepError {
     fn from(error: RemoteError) -> Self {
@@ -116,14 +118,29 @@ pub(super) fn odoo(cx: &Cx) -> Odoo {
     cx.tools.remote.odoo(&cx.world.server.spec)
 }
 
-/// Ends what a dead client of this job left running on the server's PostgreSQL, and waits for it.
+/// Waits for what a dead client of this job left running on the server's PostgreSQL, and ends what
+/// does not end by itself.
 pub(super) async fn settle_sql(cx: &Cx) -> Result<(), StepError> {
+    settle_patiently(cx, SETTLE_PATIENCE).await
+}
+
+/// As [`settle_sql`], letting queries run for `patience`: a copy that is nearly done is better waited
+/// for than begun anew. A cancel of the job ends the patience.
+pub(super) async fn settle_patiently(cx: &Cx, patience: Duration) -> Result<(), StepError> {
     let cluster = cluster(cx).await?;
-    let ended = cluster.cancel_and_wait(&app_name(cx), SETTLE_LIMIT).await?;
-    if ended > 0 {
-        cx.log.info(format!(
-            "{ended} sessions that the last worker left on PostgreSQL were ended"
-        ));
+    let name = app_name(cx);
+    let left = cluster.sessions_of(&name).await?.len();
+    if left > 0 {
+        cx.log
+            .info("PostgreSQL still works for the last worker: waiting for it");
+    }
+    let settled = tokio::select! {
+        settled = cluster.settle(&name, patience, SETTLE_LIMIT) => Some(settled?),
+        () = cx.cancel.cancelled() => None,
+    };
+    if settled.is_none() {
+        cluster.settle(&name, Duration::ZERO, SETTLE_LIMIT).await?;
+        return Err(StepError::cancelled());
     }
     Ok(())
 }
@@ -144,7 +161,11 @@ pub(super) async fn or_cancelled<T>(
         Some(done) => Ok(done?),
         None => {
             if sql {
-                settle_sql(cx).await?;
+                // What was dropped is cancelled already, and only once.
+                cluster(cx)
+                    .await?
+                    .settle(&app_name(cx), SETTLE_PATIENCE, SETTLE_LIMIT)
+                    .await?;
             }
             Err(StepError::cancelled())
         }

@@ -335,38 +335,58 @@ impl Cluster {
         }
     }
 
+    /// [`Cluster::settle`] without patience.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn cancel_and_wait(&self, app_name_prefix: &str, limit: Duration) -> Result<usize> {
+        self.settle(app_name_prefix, Duration::ZERO, limit).await
+    }
+
     /// Settles what another process left running under this `application_name` (or beginning with
-    /// it): PostgreSQL finishes a `CREATE DATABASE` whose client died seconds ago. Cancels the
-    /// queries, ends the sessions, and waits until they are gone. How many there were. Afterwards
-    /// what is to be seen stays so.
+    /// it): PostgreSQL finishes a `CREATE DATABASE` whose client died seconds ago. Ends idle sessions
+    /// at once; lets queries run for `patience`, then cancels each once; and waits until all are gone,
+    /// `limit` after that. How many there were. Afterwards what is to be seen stays so.
+    ///
+    /// Once, because a second cancel that meets the cleaning up after the first ends that too: then
+    /// a `CREATE DATABASE` leaves a whole folder under `base/` that no row of the catalog knows.
     ///
     /// # Errors
     /// When it fails, some outlast `limit`, or on a read-only handle.
-    pub async fn cancel_and_wait(&self, app_name_prefix: &str, limit: Duration) -> Result<usize> {
+    pub async fn settle(&self, app_name_prefix: &str, patience: Duration, limit: Duration) -> Result<usize> {
         let what = format!("settle what {app_name_prefix:?} left running");
         self.params.access.write(&what)?;
-        let mine: super::link::Typed<'_> = &[(&app_name_prefix, Type::TEXT)];
         let call = self.params.limits.call;
-        let of = "FROM pg_stat_activity WHERE starts_with(application_name, $1) AND pid <> pg_backend_pid()";
-        let first = self.sessions_of(app_name_prefix).await?.len();
+        let mut known = std::collections::BTreeSet::new();
+        let mut told = std::collections::BTreeSet::new();
+        let mut ended = std::collections::BTreeSet::new();
         let begun = Instant::now();
         loop {
-            if self.sessions_of(app_name_prefix).await?.is_empty() {
-                return Ok(first);
+            let left = self.sessions_of(app_name_prefix).await?;
+            if left.is_empty() {
+                return Ok(known.len());
             }
-            // Cancelling leaves nothing behind; ending the session is for one that doesn't hear.
-            let how = if begun.elapsed() < limit / 4 {
-                format!("SELECT pg_cancel_backend(pid) {of} AND state = 'active'")
-            } else {
-                format!("SELECT pg_terminate_backend(pid) {of}")
-            };
-            self.link.rows(&what, call, &how, mine).await?;
-            let idle = format!("SELECT pg_terminate_backend(pid) {of} AND state <> 'active'");
-            self.link.rows(&what, call, &idle, mine).await?;
-            if begun.elapsed() >= limit {
+            let waited = begun.elapsed();
+            for session in left {
+                known.insert(session.pid);
+                let active = session.state.as_ref().is_some_and(|state| state.as_str() == "active");
+                let sql = if !active || waited >= patience + limit * 3 / 4 {
+                    if !ended.insert(session.pid) {
+                        continue;
+                    }
+                    "SELECT pg_terminate_backend($1)"
+                } else if waited >= patience && told.insert(session.pid) {
+                    "SELECT pg_cancel_backend($1)"
+                } else {
+                    continue;
+                };
+                let pid: super::link::Typed<'_> = &[(&session.pid, Type::INT4)];
+                self.link.rows(&what, call, sql, pid).await?;
+            }
+            if waited >= patience + limit {
                 return Err(PgError::Unexpected {
                     what,
-                    why: format!("sessions did not end within {} s", limit.as_secs()),
+                    why: format!("sessions did not end within {} s", waited.as_secs()),
                 }
                 .into());
             }
