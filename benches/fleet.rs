@@ -108,10 +108,23 @@ impl Bench {
     /// narrowed, and taken back.
     fn filter(&mut self) -> (Duration, Duration) {
         let mut times = Vec::new();
-        for word in ["bistro nord 4", "garage", "e", "999", "!active", "zzzzqq", "lumière 12", "failed", "a b c"] {
+        for word in [
+            "bistro nord 4",
+            "garage",
+            "e",
+            "999",
+            "!active",
+            "zzzzqq",
+            "lumière 12",
+            "failed",
+            "a b c",
+        ] {
             self.key(KeyCode::Char('/'));
             let typed = word.chars().count();
-            let keys = word.chars().map(KeyCode::Char).chain(std::iter::repeat_n(KeyCode::Backspace, typed));
+            let keys = word
+                .chars()
+                .map(KeyCode::Char)
+                .chain(std::iter::repeat_n(KeyCode::Backspace, typed));
             for code in keys {
                 let began = Instant::now();
                 self.key(code);
@@ -162,18 +175,34 @@ fn main() -> ExitCode {
     for (servers, instances) in [(100, 10_000), (1_000, 100_000)] {
         let mut bench = Bench::new(servers, instances);
         let frame = bench.frames();
-        bench.say("a frame of the fleet page at 200x50", frame, Some((ms(4), Duration::MAX)));
+        bench.say(
+            "a frame of the fleet page at 200x50",
+            frame,
+            Some((ms(4), Duration::MAX)),
+        );
         let keys = bench.keys();
-        bench.say("update: a key in the servers", keys, Some((Duration::from_micros(500), Duration::MAX)));
+        bench.say(
+            "update: a key in the servers",
+            keys,
+            Some((Duration::from_micros(500), Duration::MAX)),
+        );
         // To all instances.
         bench.key(KeyCode::Char('2'));
         bench.key(KeyCode::Char('v'));
         let frame_all = bench.frames();
         bench.say("a frame of all instances", frame_all, Some((ms(4), Duration::MAX)));
         let keys = bench.keys();
-        bench.say("update: a key in all instances", keys, Some((Duration::from_micros(500), Duration::MAX)));
+        bench.say(
+            "update: a key in all instances",
+            keys,
+            Some((Duration::from_micros(500), Duration::MAX)),
+        );
         let filter = bench.filter();
-        bench.say("a filter's keystroke, with its frame", filter, Some((Duration::MAX, ms(16))));
+        bench.say(
+            "a filter's keystroke, with its frame",
+            filter,
+            Some((Duration::MAX, ms(16))),
+        );
         let deltas = bench.deltas(instances);
         bench.say("update: one instance changed", deltas, None);
         failed |= bench.failed;

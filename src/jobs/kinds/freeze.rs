@@ -225,7 +225,7 @@ impl Step for Freeze {
         }
         let (cluster, name) = (cluster(cx).await?, database(cx)?);
         let info = cluster.database(name).await?;
-        if !info.is_some_and(|info| Some(info.oid) == oid_of(&cx.data)) {
+        if info.is_none_or(|info| Some(info.oid) != oid_of(&cx.data)) {
             return Ok(Outcome::note("is gone"));
         }
         let (template, connections) = (cx.data["template"] == true, cx.data["connections"] == true);

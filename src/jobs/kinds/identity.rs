@@ -162,8 +162,11 @@ async fn by_rpc(cx: &Cx) -> Result<(), StepError> {
         uid: user,
         password: &password,
     };
-    let mark = odoo.get_param(as_admin, MARK_PARAMETER).await?;
-    if !mark.is_some_and(|mark| mark.as_str() == ours(cx).map(|o| o.mark.to_string()).unwrap_or_default()) {
+    let (mark, wanted) = (
+        odoo.get_param(as_admin, MARK_PARAMETER).await?,
+        ours(cx)?.mark.to_string(),
+    );
+    if mark.is_none_or(|mark| mark.as_str() != wanted) {
         return Err(StepError::new(
             "not_ours",
             format!("the database {db} is not the one this job made"),
