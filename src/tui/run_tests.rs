@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::SafeText;
-use crate::tui::model::{Answer, Fleet, Notice, NoticeLevel, UiSettings};
+use crate::tui::model::{Answer, Notice, NoticeLevel, UiSettings};
 use crate::tui::task::{Post, mailbox};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use futures_util::stream::{self, BoxStream};
@@ -134,7 +134,7 @@ fn start_with(pace: Pace, inputs: Vec<BoxStream<'static, Event>>) -> Running {
                     mailbox: &mut mailbox,
                     submit: &mut |effect| {
                         if effect == Effect::LoadFleet {
-                            post.answer(Answer::Fleet(Box::new(Fleet::default())));
+                            post.answer(Answer::Fleet(Box::default()));
                         }
                     },
                     clock: &Clock::new(jiff::tz::TimeZone::UTC),
