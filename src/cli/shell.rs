@@ -97,23 +97,28 @@ impl Shell {
         Ok(line.trim_end_matches(['\r', '\n']).to_owned())
     }
 
-    /// A secret asked on the terminal, not shown as it is typed.
+    /// A secret asked on the terminal, not shown as it is typed. Keys are read one by one, so that
+    /// Ctrl-C too leaves a terminal that shows what is typed.
     ///
     /// # Errors
-    /// When there is no terminal to ask on.
+    /// When there is no terminal to ask on, or Ctrl-C was pressed.
     pub(super) fn ask_secret(&self, question: &str) -> Result<Secret, Problem> {
         let stdin = io::stdin();
         let saved = termios::tcgetattr(&stdin).map_err(|_| {
             Problem::new("no_terminal", "there is no terminal to ask on").hint("use the -stdin or -from form")
         })?;
         let mut hidden = saved.clone();
-        hidden.local_modes.remove(termios::LocalModes::ECHO);
+        hidden
+            .local_modes
+            .remove(termios::LocalModes::ECHO | termios::LocalModes::ICANON | termios::LocalModes::ISIG);
         let set = |modes| termios::tcsetattr(&stdin, termios::OptionalActions::Flush, modes);
         let unset = |error| Problem::new("no_terminal", format!("the terminal can't be set: {error}"));
         set(&hidden).map_err(unset)?;
-        let answer = self.ask(question);
+        let mut err = io::stderr().lock();
+        let _ = write!(err, "{question}").and_then(|()| err.flush());
+        let answer = typed(&mut stdin.lock());
         let restored = set(&saved).map_err(unset);
-        let _ = writeln!(io::stderr().lock());
+        let _ = writeln!(err);
         let answer = answer?;
         restored?;
         not_empty(answer)
@@ -132,6 +137,24 @@ impl Shell {
             .map_err(|_| Problem::new("no_secret", "standard input can't be read as text"))?;
         not_empty(text.lines().next().unwrap_or_default().to_owned())
     }
+}
+
+/// One line as it is typed, Backspace taking back.
+fn typed(keys: &mut impl Read) -> Result<String, Problem> {
+    let failed = |why: String| Problem::new("no_secret", why);
+    let mut line: Vec<u8> = Vec::new();
+    for key in keys.take(MAX_SECRET).bytes() {
+        match key.map_err(|error| failed(format!("no answer could be read: {error}")))? {
+            b'\r' | b'\n' | 0x04 => break,
+            0x03 => return Err(Problem::new("cancelled", "cancelled; nothing was changed")),
+            0x7f | 0x08 => {
+                // A whole character, however many bytes it has.
+                while line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
+            }
+            byte => line.push(byte),
+        }
+    }
+    String::from_utf8(line).map_err(|_| failed("what was typed is no text".to_owned()))
 }
 
 fn not_empty(value: String) -> Result<Secret, Problem> {

@@ -11,5 +11,6 @@
 mod fleet;
 mod guard;
 mod harness;
+mod prompt;
 mod sandbox;
 mod screen;
