@@ -70,7 +70,12 @@ async fn show(
     }
     if no_tui {
         shell.note("the fleet runs until this process is told to stop (Ctrl-C); its configuration file:");
-        shell.line(fleet.config_path().display().to_string())?;
+        let config = fleet.config_path().display().to_string();
+        if shell.json() {
+            shell.json_line(&serde_json::json!({ "config": config }))?;
+        } else {
+            shell.line(config)?;
+        }
         stop.cancelled().await;
         return Ok(0);
     }

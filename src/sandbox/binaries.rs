@@ -206,7 +206,8 @@ mod tests {
         assert!(install_hint("ID=debian\n", None).contains("apt-get install postgresql;"));
         assert!(install_hint("ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", Some(14)).contains("postgresql-14"));
         assert!(install_hint("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n", None).contains("dnf install"));
-        let unknown = NotFound { wanted: None };
+        let unknown = Binaries::find(Some(999)).unwrap_err();
+        assert_eq!(unknown.wanted, Some(999));
         assert!(unknown.to_string().contains("initdb"));
         assert!(!unknown.hint().is_empty());
     }

@@ -206,11 +206,27 @@ fn a_newcomer_sees_a_fleet_uses_it_and_leaves_nothing_behind() {
     assert!(first.child.wait().expect("its end").success());
     folder.until_no_process();
 
-    // Killed, it leaves nothing running either, and starts again in seconds on what it had.
+    // It starts again in seconds on what it had, though a port it had is another process's now.
+    let old = servers[0]["server_url"].as_str().expect("an address").to_owned();
+    let taken: u16 = old
+        .rsplit(':')
+        .next()
+        .and_then(|port| port.parse().ok())
+        .expect("a port");
+    let squatter = std::net::TcpListener::bind(("127.0.0.1", taken)).expect("the port is free again");
     let began = Instant::now();
     let mut second = Script::start(home_path, &folder, NEXT_START);
     assert!(began.elapsed() < NEXT_START);
     assert_eq!(json(home_path, &config, &["instance", "list"]), instances);
+    let moved = json(home_path, &config, &["server", "show", "prod-1"]);
+    assert_ne!(moved["server_url"], old.as_str());
+    assert_eq!(
+        (&moved["state"], &moved["health_status"]),
+        (&"active".into(), &"healthy".into())
+    );
+    drop(squatter);
+
+    // Killed, it leaves nothing running either.
     second.signal(Signal::KILL);
     second.child.wait().expect("its end");
     folder.until_no_process();

@@ -134,6 +134,39 @@ fn a_folder_with_other_things_in_it_is_refused_and_untouched() {
     fs::remove_dir_all(&dir).unwrap();
 }
 
+#[test]
+fn a_try_that_was_cut_short_is_made_anew() {
+    let dir = folder("cut");
+    fs::create_dir_all(dir.join("data")).unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o711)).unwrap();
+    fs::write(dir.join("data/PG_VERSION"), "15\n").unwrap();
+    fs::write(dir.join("making"), "").unwrap();
+    let mut cluster = Cluster::open_with(&dir, ClusterOptions { ephemeral: true }).expect("made anew");
+    assert!(cluster.is_running());
+    assert!(!dir.join("making").exists());
+}
+
+#[test]
+fn a_folder_that_postgresqls_user_cannot_reach_is_refused_by_its_name() {
+    let dir = folder("closed");
+    fs::create_dir_all(&dir).unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).unwrap();
+    let inner = dir.join("cluster");
+    let opened = Cluster::open_with(&inner, ClusterOptions { ephemeral: true });
+    if rustix::process::geteuid().is_root() {
+        let error = opened.expect_err("refused");
+        let ClusterError::Blocked { folder } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(folder, &dir);
+        assert!(error.hint().unwrap().contains("chmod o+x"));
+    } else {
+        // One's own folder is no hindrance to oneself.
+        assert!(opened.expect("made").is_running());
+    }
+    fs::remove_dir_all(&dir).unwrap();
+}
+
 /// Run by the next test in a process of its own, which is then killed.
 #[test]
 #[ignore = "a part of the next test, which runs it in a process of its own"]

@@ -513,3 +513,29 @@ async fn what_odoo_began_goes_on_when_the_client_goes_away() {
     assert!(odoo.calls().contains(&"db.create_database".to_owned()));
     assert!(fs::metadata(odoo.filestore(&name)).unwrap().is_dir());
 }
+
+#[tokio::test]
+async fn a_duplicate_can_fail_late_and_an_answer_can_be_lost() {
+    let odoo = standin().await;
+    let (name, late, lost) = (fresh_name("original"), fresh_name("late"), fresh_name("lost"));
+    create(&odoo, &name, "x").await;
+    odoo.fault(|faults| faults.duplicate_fails_late = true);
+    let answer = rpc(&odoo, "db", "duplicate_database", json!(["master", name, late])).await;
+    assert!(answer.get("error").is_some());
+    assert_eq!(
+        ok(&odoo, "db", "db_exist", json!([late])).await,
+        json!(true),
+        "the copy is there"
+    );
+    assert!(!odoo.filestore(&late).exists());
+    odoo.fault(|faults| {
+        faults.duplicate_fails_late = false;
+        faults.silent = vec!["db.duplicate_database".to_owned()];
+    });
+    let asked = rpc(&odoo, "db", "duplicate_database", json!(["master", name, lost]));
+    assert!(
+        tokio::time::timeout(Duration::from_secs(2), asked).await.is_err(),
+        "no answer"
+    );
+    assert!(may_enter(&odoo, &lost, "admin", "x").await, "and done all the same");
+}

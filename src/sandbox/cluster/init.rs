@@ -27,12 +27,14 @@ logging_collector = off
 log_min_messages = warning
 ";
 
-/// Makes the data folder, the passwords and the role. The file `made` is written last: without it
-/// the folder is a try that did not get to its end, and is made anew.
+/// Makes the data folder, the passwords and the role. The file `making` is written first and `made`
+/// last: with the one and without the other it is a try that did not get to its end, and is made anew.
 pub(super) fn initialise(dir: &Path, binaries: &Binaries, account: Account) -> Result<(Secret, Secret)> {
     let data = dir.join("data");
-    if data.exists() {
-        if !data.join("PG_VERSION").exists() && fs::read_dir(&data).is_ok_and(|mut entries| entries.next().is_some()) {
+    let making = dir.join("making");
+    if fs::read_dir(&data).is_ok_and(|mut entries| entries.next().is_some()) {
+        // Only what an earlier try left half made is removed; anything else is somebody's.
+        if !making.exists() {
             return Err(ClusterError::Foreign {
                 folder: dir.to_path_buf(),
                 reason: "'data' holds other files",
@@ -40,6 +42,7 @@ pub(super) fn initialise(dir: &Path, binaries: &Binaries, account: Account) -> R
         }
         fs::remove_dir_all(&data).context(|| format!("removing {}", data.display()))?;
     }
+    write_file(&making, "", 0o600)?;
     for (name, mode) in [("data", 0o700), ("socket", 0o755)] {
         let path = dir.join(name);
         if !path.exists() {
@@ -111,6 +114,7 @@ pub(super) fn initialise(dir: &Path, binaries: &Binaries, account: Account) -> R
     write_file(&dir.join("superuser.password"), superuser.expose(), 0o600)?;
     write_file(&dir.join("odoo.password"), role.expose(), 0o600)?;
     write_file(&dir.join("made"), "", 0o644)?;
+    let _ = fs::remove_file(&making);
     Ok((role, superuser))
 }
 

@@ -10,6 +10,9 @@ use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+/// Says that a folder is a sandbox's: nothing is written into another one.
+const MARK: &str = ".vigie-sandbox";
+
 /// Root's own folder is closed to PostgreSQL's user; then the sandbox is here.
 const FOR_ROOT: &str = "/var/lib/vigie/sandbox";
 
@@ -19,6 +22,24 @@ pub(super) fn default_dir() -> Result<PathBuf, Problem> {
     let own = platform.data_dir.join("sandbox");
     let blocked = Account::choose().is_some_and(|account| account.blocked_by(&own.join("cluster/data")).is_some());
     Ok(if blocked { PathBuf::from(FOR_ROOT) } else { own })
+}
+
+/// Takes the folder for a sandbox, made where it is missing.
+///
+/// # Errors
+/// When it holds other things.
+pub(super) fn claim(dir: &Path) -> Result<(), Problem> {
+    make_passable(dir).map_err(|error| wrong(dir, &error))?;
+    let mark = dir.join(MARK);
+    if mark.exists() {
+        return Ok(());
+    }
+    let mut entries = fs::read_dir(dir).map_err(|error| wrong(dir, &error))?;
+    if entries.next().is_some() {
+        let message = format!("{} holds other things than a sandbox", dir.display());
+        return Err(Problem::new("sandbox_folder", message).hint("give --dir a folder that is empty, or not there yet"));
+    }
+    write(&mark, "")
 }
 
 /// The folder, and what is known of it.
@@ -34,7 +55,7 @@ impl Folder {
     /// Takes the folder, and writes what is missing in it. The configuration is written once: it may be
     /// edited.
     pub(super) fn open(dir: &Path) -> Result<Self, Problem> {
-        make_passable(dir).map_err(|error| wrong(dir, &error))?;
+        claim(dir)?;
         let dir = dir.canonicalize().map_err(|error| wrong(dir, &error))?;
         for name in ["secrets", "vigie"] {
             let path = dir.join(name);
@@ -157,6 +178,16 @@ mod tests {
             "an edited file is kept"
         );
         assert!(again.is_seeded());
+    }
+
+    #[test]
+    fn a_folder_with_other_things_is_refused_and_untouched() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("config.toml"), "mine").unwrap();
+        let problem = Folder::open(dir.path()).unwrap_err();
+        assert_eq!(problem.code, "sandbox_folder");
+        assert_eq!(fs::read_to_string(dir.path().join("config.toml")).unwrap(), "mine");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -110,8 +110,7 @@ impl SandboxFleet {
         progress("PostgreSQL …");
         let cluster_dir = dir.join("cluster");
         let opened = tokio::task::spawn_blocking(move || {
-            super::account::make_passable(&dir)
-                .map_err(|error| Problem::new("sandbox", format!("{}: {error}", dir.display())))?;
+            folder::claim(&dir)?;
             let cluster = Cluster::create_or_open(&cluster_dir).map_err(cluster_problem)?;
             let folder = Folder::open(&dir)?;
             Ok::<_, Problem>((cluster, folder))

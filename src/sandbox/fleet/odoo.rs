@@ -164,17 +164,19 @@ pub(super) struct Down {
 impl Down {
     /// Holds the port it had, or another one.
     pub(super) fn hold(wanted: Option<u16>) -> std::io::Result<Self> {
-        let bind = |port: u16| {
+        let bind = |port: u16, reuse: bool| {
             let socket = TcpSocket::new_v4()?;
-            // Connections of its days as a server may linger on the port.
-            socket.set_reuseaddr(true)?;
+            socket.set_reuseaddr(reuse)?;
             socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
             std::io::Result::Ok(Self {
                 port: socket.local_addr()?.port(),
                 _socket: socket,
             })
         };
-        wanted.map_or_else(|| bind(0), |port| bind(port).or_else(|_| bind(0)))
+        // Connections of its days as a server may linger on the port; what reuses it in spite of them
+        // leaves it open to others that do the same.
+        let wanted = wanted.map(|port| bind(port, false).or_else(|_| bind(port, true)));
+        wanted.unwrap_or_else(|| bind(0, false)).or_else(|_| bind(0, false))
     }
 }
 
