@@ -26,9 +26,18 @@ test: needs ## Every check that CI runs: format, lints, tests, documentation
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
 
 soak: needs ## The long runs, with their seeds and figures (VIGIE_SOAK_SEED=n repeats one)
-	@cargo test --release -- --ignored soak --nocapture --test-threads=1
-	@# Once more in a debug build: failures on request are not in others.
-	@cargo test --test pty -- --ignored soak_the_terminal --nocapture
+	@VIGIE_SOAK=1 cargo test --release -- soak --include-ignored --nocapture --test-threads=1
+	sshd=$${VIGIE_SSHD:-/usr/sbin/sshd}
+	if [[ -x $$sshd ]]; then
+	    VIGIE_SSHD=$$sshd cargo test --release --test real ssh:: -- --ignored --nocapture
+	else
+	    echo "NOT RUN: the shell adapter through a real sshd. Install openssh-server, or set VIGIE_SSHD."
+	fi
+	if [[ -n $${VIGIE_ODOO_URL:-} ]]; then
+	    cargo test --release --test real odoo:: -- --ignored --nocapture
+	else
+	    echo "NOT RUN: against a real Odoo. The top of tests/real/odoo.rs says what to set."
+	fi
 
 bench: needs ## The benchmarks
 	@cargo bench

@@ -73,8 +73,8 @@ async fn postgresql_stopped_behind_a_live_odoo_is_seen_at_once_and_so_is_its_ret
 
 /// A thousand servers of which a hundred hang: the others must not wait for those.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a minute of load: part of the long runs"]
-async fn a_hundred_that_hang_do_not_hold_up_nine_hundred() {
+#[ignore = "long: make soak"]
+async fn soak_a_hundred_that_hang_do_not_hold_up_nine_hundred() {
     let good = Standin::start(standin_options(crate::harness::cluster()))
         .await
         .unwrap();

@@ -191,7 +191,14 @@ async fn remove(desk: &Desk<'_>, name: &str, sure: &Sure, job: JobArgs) -> Done 
         let plan = desk.ops.plan_instance_removal(instance.id).await?;
         return desk.shell.result(&show::job_plan(&plan), || show::job_plan_text(&plan));
     }
-    desk.confirm("instance", instance.spec.subdomain.as_str(), sure)?;
+    // Lists show both of its names; either proves that this one is meant.
+    let (label, shown) = (instance.spec.subdomain.as_str(), instance.spec.name.as_str());
+    let name = if sure.confirm.as_deref() == Some(shown) {
+        shown
+    } else {
+        label
+    };
+    desk.confirm("instance", name, sure)?;
     match desk.ops.instance_remove(instance.id).await? {
         Removal::Queued(queued) => desk.queued(*queued, job.wait).await,
         Removal::Forgotten => {

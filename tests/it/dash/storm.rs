@@ -265,7 +265,7 @@ fn storm(seed: u64, events: usize, draw_every: usize) {
 }
 
 #[test]
-fn twenty_thousand_random_events() {
+fn random_events_few_here_a_million_in_soak() {
     let seeds: Vec<u64> = match std::env::var("VIGIE_SOAK") {
         Ok(_) => (1..=50).collect(),
         Err(_) => vec![1, 2, 3, 4],
