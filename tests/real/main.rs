@@ -26,3 +26,4 @@ mod odoo;
 mod settle;
 mod ssh;
 mod standin;
+mod standin_faults;
