@@ -6,9 +6,12 @@ use crate::domain::SecretRef;
 use crate::domain::job::JobState;
 use crate::domain::server::{Intent, Server};
 use crate::registry::JobFilter;
+use crate::registry::identity::ProcessId;
+use crate::registry::sqlite;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -125,17 +128,72 @@ impl Ops {
     /// When the registry can't be read at all.
     pub async fn doctor(&self) -> Answer<Vec<Finding>> {
         let servers = self.servers().await?;
-        let mut found = vec![Finding::ok(
-            "registry",
-            format!("{}, {} servers", self.registry.place(), servers.len()),
-        )];
+        let mut found = vec![self.file(servers.len()).await];
         found.extend(self.clock().await?);
         found.extend(self.workers().await?);
         found.extend(self.stuck().await?);
         for findings in join_all(servers.iter().map(|server| self.diagnose(server))).await {
             found.extend(findings);
         }
+        found.extend(self.blind_workers(&servers).await?);
         Ok(found)
+    }
+
+    /// Living workers of this machine that were started without a variable that a reference names: what
+    /// resolves here would not resolve there.
+    async fn blind_workers(&self, servers: &[Server]) -> Answer<Vec<Finding>> {
+        let named = |reference: &SecretRef| match reference {
+            SecretRef::Env(name) => Some(name.clone()),
+            _ => None,
+        };
+        let wanted: BTreeSet<String> = servers
+            .iter()
+            .flat_map(|s| [&s.spec.db_password, &s.spec.master_password])
+            .filter_map(|reference| reference.as_ref().and_then(named))
+            .collect();
+        let mut found = Vec::new();
+        for worker in self.registry.workers().await.map_err(shown)? {
+            let here = ProcessId::parse(&worker.id).filter(|id| worker.alive && id.host == ProcessId::here().host);
+            let Some(process) = here else { continue };
+            let Ok(environment) = std::fs::read(format!("/proc/{}/environ", process.pid)) else {
+                continue;
+            };
+            // Names alone are looked at.
+            let has = |name: &String| {
+                let start = format!("{name}=");
+                environment
+                    .split(|byte| *byte == 0)
+                    .any(|entry| entry.starts_with(start.as_bytes()))
+            };
+            let missing: Vec<&str> = wanted.iter().filter(|name| !has(name)).map(String::as_str).collect();
+            if !missing.is_empty() {
+                found.push(Finding::warning(
+                    "worker",
+                    format!("{} was started without {}", worker.id, missing.join(", ")),
+                    format!(
+                        "kill {}: the next one has the environment of whoever starts it",
+                        process.pid
+                    ),
+                ));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The registry's file, page by page.
+    async fn file(&self, servers: usize) -> Finding {
+        let place = self.registry.place();
+        let path = self.loaded.places.registry.clone();
+        let faults = tokio::task::spawn_blocking(move || sqlite::faults(&path)).await;
+        let hint = "stop every vigie, keep the file, and go back to your copy of it";
+        match faults {
+            Ok(Ok(faults)) if faults.is_empty() => {
+                Finding::ok("registry", format!("{place}, whole, {servers} servers"))
+            }
+            Ok(Ok(faults)) => Finding::error("registry", format!("{place} is damaged: {}", faults.join("; ")), hint),
+            Ok(Err(error)) => Finding::error("registry", format!("{place} can't be looked through: {error}"), hint),
+            Err(error) => Finding::error("registry", format!("{place}: {error}"), hint),
+        }
     }
 
     /// A clock that runs behind what is written down already makes ages and leases lie.

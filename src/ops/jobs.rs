@@ -161,6 +161,15 @@ impl Ops {
         Ok(matches!(spawned, Spawned::Started(_)))
     }
 
+    /// Whether a worker is alive.
+    ///
+    /// # Errors
+    /// When the registry can't be read.
+    pub async fn has_worker(&self) -> Answer<bool> {
+        let workers = self.registry.workers().await.map_err(shown)?;
+        Ok(workers.iter().any(|w| w.alive))
+    }
+
     /// How a detached worker is told to work on the same registry. It inherits the environment, so
     /// that `env:` references resolve there as they do here; paths are absolute, since it lives in `/`.
     fn worker_arguments(&self) -> Vec<OsString> {

@@ -352,3 +352,47 @@ fn the_doctor_tells_what_is_wrong_and_what_to_do() {
         loose.stdout
     );
 }
+
+/// A child that ends with the value.
+struct Ending(std::process::Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_doctor_tells_of_a_worker_that_lacks_a_variable() {
+    let home = Home::new();
+    let mut command = home.vigie(&["worker"]);
+    let _worker = Ending(command.stderr(std::process::Stdio::null()).spawn().expect("a worker"));
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let findings = loop {
+        let findings = home.ok(&["doctor", "--json"]).json()["findings"].to_string();
+        if findings.contains("1 alive") {
+            break findings;
+        }
+        assert!(std::time::Instant::now() < end, "{findings}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    assert!(!findings.contains("was started without"), "{findings}");
+    let from = "env:CAME_LATER";
+    home.ok(&[
+        "server",
+        "add",
+        "a",
+        "--url",
+        NOBODY,
+        "--max-instances",
+        "5",
+        "--db-password-from",
+        from,
+    ]);
+    let mut doctor = home.vigie(&["doctor", "--json"]);
+    let output = doctor.env("CAME_LATER", "x").output().expect("a run");
+    let told = String::from_utf8(output.stdout).expect("text");
+    assert!(told.contains("was started without CAME_LATER"), "{told}");
+    assert!(!told.contains("can't be had"), "it resolves here: {told}");
+}

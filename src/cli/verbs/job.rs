@@ -55,6 +55,12 @@ impl Desk<'_> {
         if !wait {
             return self.shell.result(&show::job(&job), || job.id.to_string());
         }
+        if !self.ops.has_worker().await? {
+            self.shell.note(format!(
+                "▲ job {} waits: no worker is alive; start one with `vigie worker`",
+                job.id
+            ));
+        }
         let job = self.follow_to_end(job.id, !self.shell.json()).await?;
         self.shell.result(&show::job(&job), || {
             if job.state == JobState::Done {

@@ -4,6 +4,7 @@
 
 mod catalog;
 mod checks;
+mod damage;
 mod db;
 mod effects;
 mod follow;
@@ -17,6 +18,8 @@ mod servers;
 #[cfg(test)]
 mod tests;
 mod threads;
+
+pub use damage::faults;
 
 use super::{
     ChangeStream, Claim, Consequence, HealthCheck, JobFilter, NewJob, NewLine, Op, Registry, RegistryError, Result,
