@@ -274,3 +274,23 @@ fn where_no_shell_could_wake_it_a_stop_does_not_hang_it() {
     assert_eq!(session.until_ended(), 143);
     session.until_restored("after a stop");
 }
+
+#[test]
+fn a_program_that_is_lent_the_terminal_has_it_alone() {
+    let script = "lend stty -a | tr ' ' '\\n' | grep -x -e icanon -e echo; read line; echo \"got $line\"; read other";
+    let mut session = Start::vigie().env("VIGIE_TEST_PANIC", script).start();
+    session.until_frame();
+    session.signal(session.dashboard(), Signal::TSTP);
+    session.until_screen("the other's screen", |s| {
+        !s.alternate_screen() && !s.hide_cursor() && s.contents().contains("icanon") && s.contents().contains("echo")
+    });
+    // `q` would end the dashboard, if that got it.
+    session.type_in("qqq\n");
+    session.until_text("got qqq");
+    // Ctrl-C is for the other; it ends by it, the dashboard doesn't.
+    session.type_in("\x03");
+    session.until_screen("the dashboard", vt100::Screen::alternate_screen);
+    session.type_in("q");
+    assert_eq!(session.until_ended(), 0);
+    session.until_restored("after lending");
+}

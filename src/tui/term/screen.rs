@@ -5,7 +5,7 @@ use super::link;
 use super::modes::{self, Modes};
 use super::out::Out;
 use super::panics::{self, Panicked, Redact};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 use rustix::termios::Termios;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -105,17 +105,50 @@ impl Screen {
         }
     }
 
+    /// Lends the terminal to another program (an editor, a shell) and takes it back when that ends;
+    /// its exit code, `None` where a signal ended it. The caller's input must not be reading.
+    ///
+    /// # Errors
+    /// When the program can't be started, or the terminal has gone meanwhile.
+    pub fn lend(&self, command: &mut Command) -> io::Result<Option<i32>> {
+        self.leave();
+        let ran = self.run(command);
+        // Ctrl-C and Ctrl-\ over there were not meant for this program.
+        for signal in [Signal::INT, Signal::QUIT] {
+            let number = usize::try_from(signal.as_raw()).unwrap_or_default();
+            let _ = self
+                .ending
+                .compare_exchange(number, 0, Ordering::AcqRel, Ordering::Acquire);
+        }
+        self.enter_again()?;
+        ran
+    }
+
+    fn run(&self, command: &mut Command) -> io::Result<Option<i32>> {
+        let child = on_terminal(command)?.spawn()?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or(io::ErrorKind::NotFound)?;
+        loop {
+            match waitpid(Some(pid), WaitOptions::UNTRACED) {
+                Ok(Some((_, status))) if status.stopped() => {
+                    // Ctrl-Z over there: the shell before us is to have the terminal, and both go on
+                    // together.
+                    self.stop();
+                    rustix::process::kill_process(pid, Signal::CONT)?;
+                }
+                Ok(Some((_, status))) => return Ok(status.exit_status()),
+                Ok(None) | Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+
     /// The signal that has asked the program to end, if one has since the screen was entered.
     pub fn ending(&self) -> Option<i32> {
         match self.ending.load(Ordering::Acquire) {
             0 => None,
             signal => i32::try_from(signal).ok(),
         }
-    }
-
-    /// Forgets that a signal asked to end: it was meant for the program handed over to.
-    pub fn forget_ending(&self) {
-        self.ending.store(0, Ordering::Release);
     }
 
     /// The same, for who only watches.
