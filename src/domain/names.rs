@@ -73,9 +73,8 @@ fn check(
             max,
         });
     }
-    let last = text.chars().count() - 1;
-    for (index, found) in text.chars().enumerate() {
-        if !allowed(index, found, index == last) {
+    for (index, (at, found)) in text.char_indices().enumerate() {
+        if !allowed(index, found, at + found.len_utf8() == text.len()) {
             return Err(NameError::BadCharacter {
                 what,
                 found,

@@ -72,12 +72,8 @@ fn select(conn: &Connection, rest: &str, params: &[&dyn rusqlite::ToSql]) -> Res
 pub(super) fn all(conn: &Connection, server: Option<ServerId>) -> Result<Vec<Instance>> {
     match server {
         Some(server) => select(conn, "WHERE server_id = ?1 ORDER BY name, id", &[&server.0]),
-        None => {
-            // Sorted here: walking the table in the order of the index on names costs a seek a row.
-            let mut found = select(conn, "", &[])?;
-            found.sort_by(|a, b| a.spec.name.cmp(&b.spec.name).then(a.id.cmp(&b.id)));
-            Ok(found)
-        }
+        // The pluses keep SQLite from walking the index on names, which costs a seek a row: it sorts.
+        None => select(conn, "ORDER BY +name, +id", &[]),
     }
 }
 

