@@ -5,6 +5,8 @@ use rustix::process::{Pid, Signal};
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use vigie::domain::job::{LogLevel, Stream};
 use vigie::domain::{JobId, SafeText};
@@ -220,15 +222,7 @@ fn lines_come_in_time(fleet: &Sandbox, session: &Session) {
     let mut times = Vec::new();
     for n in 0..20 {
         let text = format!("written-elsewhere-{n:02}");
-        let line = NewLine {
-            at: jiff::Timestamp::now(),
-            step: None,
-            stream: Stream::Engine,
-            level: LogLevel::Info,
-            text: SafeText::new(&text),
-            took_ms: None,
-            progress: None,
-        };
+        let line = a_line(&text);
         let written = Instant::now();
         runtime
             .block_on(registry.append_log(job, &[line]))
@@ -319,8 +313,89 @@ fn the_dashboard_starts_a_worker_and_a_successor_while_a_job_waits() {
     session.until("it to be gone", || (!is_alive(second)).then_some(()));
 }
 
+#[test]
+fn keys_are_answered_while_a_log_pours_in() {
+    let start = Start::vigie().size(160, 45);
+    let home = start.home_path().to_owned();
+    let args = [
+        "server",
+        "add",
+        "prod-1",
+        "--name",
+        "P",
+        "--url",
+        "https://p.example.org",
+        "--max-instances",
+        "5",
+    ];
+    super::harness::verb(&home, &args);
+    let job = queue_a_job(&home);
+    let mut session = start.start();
+    session.until_text("adopt any");
+    let stop = Arc::new(AtomicBool::new(false));
+    let flood = std::thread::spawn({
+        let (stop, file) = (Arc::clone(&stop), super::harness::find(&home, "db").remove(0));
+        move || {
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            let registry = Sqlite::open_existing(&file).expect("the registry");
+            let mut n = 0;
+            while !stop.load(Ordering::Acquire) {
+                let lines: Vec<NewLine> = (0..500).map(|i| a_line(&format!("poured {}", n + i))).collect();
+                runtime
+                    .block_on(registry.append_log(job, &lines))
+                    .expect("written lines");
+                n += lines.len();
+            }
+            runtime
+                .block_on(registry.append_log(job, &[a_line("the very last line")]))
+                .expect("a line");
+            n
+        }
+    });
+    session.until_text("poured");
+    let (times, took) = open_and_close_help(&mut session);
+    stop.store(true, Ordering::Release);
+    let poured = flood.join().expect("the flood");
+    session.until_text("the very last line");
+    println!(
+        "keys while a log poured in ({poured} lines in {took:.1?}): p50 {:?}, slowest {:?}",
+        times[times.len() / 2],
+        times[times.len() - 1]
+    );
+    assert!(times[times.len() / 2] < Duration::from_millis(250), "{times:?}");
+    session.signal(session.guard(), Signal::TERM);
+    assert_eq!(session.until_ended(), 143);
+}
+
+/// Types `?` and Esc in turns; how long each took to show, the shortest first, and all of them.
+fn open_and_close_help(session: &mut Session) -> (Vec<Duration>, Duration) {
+    let began = Instant::now();
+    let mut times = Vec::new();
+    for n in 0..30 {
+        let open = n % 2 == 0;
+        let typed = Instant::now();
+        session.type_in(if open { "?" } else { "\x1b" });
+        session.until_screen("an answer", |screen| screen.contents().contains("keys in") == open);
+        times.push(typed.elapsed());
+    }
+    times.sort_unstable();
+    (times, began.elapsed())
+}
+
+fn a_line(text: &str) -> NewLine {
+    NewLine {
+        at: jiff::Timestamp::now(),
+        step: None,
+        stream: Stream::Engine,
+        level: LogLevel::Info,
+        text: SafeText::new(text),
+        took_ms: None,
+        progress: None,
+    }
+}
+
 /// Queues a job as an operation does, past the checks that need a server to answer.
-fn queue_a_job(home: &std::path::Path) {
+fn queue_a_job(home: &std::path::Path) -> JobId {
     use vigie::domain::audit::Actor;
     use vigie::domain::job::JobSpec;
     use vigie::domain::template::TemplateSpec;
@@ -361,6 +436,6 @@ fn queue_a_job(home: &std::path::Path) {
             expected: Expected::default(),
             thresholds: vigie::domain::capacity::Thresholds::default(),
         };
-        registry.queue_job(&op(), &job).await.expect("a queued job");
-    });
+        registry.queue_job(&op(), &job).await.expect("a queued job").id
+    })
 }
