@@ -11,7 +11,7 @@ use crate::tui::model::{Message, Notice, NoticeLevel, UiSettings};
 use crate::tui::run::Pace;
 use crate::tui::task::OpsDoor;
 use crate::tui::term::{Modes, is_terminal};
-use crate::tui::theme::Theme;
+use crate::tui::theme::{Depth, Theme};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
             keymap,
             menu_delay: screen.menu_delay.0,
         },
-        theme,
+        theme: theme.for_depth(depth()),
         modes: Modes {
             mouse: screen.mouse,
             keyboard: screen.keyboard_protocol,
@@ -102,6 +102,16 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
         ..Dashboard::default()
     };
     (dashboard, odd)
+}
+
+/// How many colours the terminal shows.
+fn depth() -> Depth {
+    let var = |name| std::env::var(name).ok();
+    Depth::of(
+        var("NO_COLOR").as_deref(),
+        var("COLORTERM").as_deref(),
+        var("TERM").as_deref(),
+    )
 }
 
 /// The keys, and what in the settings could not be followed.

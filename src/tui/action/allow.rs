@@ -37,6 +37,8 @@ pub struct Situation<'a> {
     pub busy: Option<&'a str>,
     /// How many servers there are.
     pub servers: usize,
+    /// How many of them are not as they should be.
+    pub problems: usize,
     /// How many templates are ready.
     pub ready_templates: usize,
     /// Whether something failed that can be tried again.
@@ -112,6 +114,7 @@ pub fn allowed(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
             None => Ok(()),
         },
         Id::CheckAll if on.servers == 0 => Err("there is no server yet".to_owned()),
+        Id::NextProblem if on.problems == 0 => Err("every server is as it should be".to_owned()),
         Id::New => new(on),
         Id::Retry | Id::CancelJob => job(id, on),
         Id::CreateDatabase | Id::Adopt | Id::Thaw => template(id, on),

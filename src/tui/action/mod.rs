@@ -128,6 +128,7 @@ pub enum ActionId {
     TemplatesList,
     JobsList,
     NextList,
+    NextProblem,
     Zoom,
     Help,
     Redraw,

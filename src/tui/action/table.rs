@@ -420,6 +420,17 @@ pub const ACTIONS: &[Action] = &[
             "turns the second pane: this server's instances, all instances, templates, jobs",
         )
     },
+    Action {
+        footer: 10,
+        ..line(
+            Id::NextProblem,
+            "next-problem",
+            &["!"],
+            ALL,
+            "next problem",
+            "to the next server that is not as it should be",
+        )
+    },
     program(
         line(
             Id::Zoom,

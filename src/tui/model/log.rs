@@ -312,6 +312,11 @@ impl LogView {
         self.first = self.rows.front().map_or(self.last, |row| row.seq);
     }
 
+    /// What was asked for won't come: it may be asked for again.
+    pub fn give_up(&mut self) {
+        self.asked = None;
+    }
+
     fn ask(&mut self, before: i64) -> Need {
         if self.asked == Some(before) {
             return Need::Nothing;

@@ -301,8 +301,10 @@ pub struct PlanPreview {
     pub url: SafeText,
     /// Servers that placement passed over, and why.
     pub passed_over: Vec<(ServerId, SafeText)>,
-    /// What the operator should know before: which way of cloning, and why.
+    /// Which way it goes, and why.
     pub notes: Vec<SafeText>,
+    /// What the operator should know before.
+    pub warnings: Vec<SafeText>,
     /// What the plan was made on.
     pub expected: Expected,
 }

@@ -33,7 +33,9 @@ pub use settings::UiSettings;
 pub use words::{age, size, took, when};
 
 use super::action::{JobFacts, Key, Keymap, Place, Situation};
+use crate::domain::health::HealthStatus;
 use crate::domain::job::JobState;
+use crate::domain::server::{Server, ServerState};
 use crate::domain::{JobId, Problem, SafeText, ServerId};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -111,6 +113,15 @@ pub struct Shown {
     pub menu: bool,
 }
 
+/// Whether a server that is meant to serve is not as it should be.
+pub fn is_problem(server: &Server) -> bool {
+    let watched = matches!(
+        server.state(),
+        ServerState::Active | ServerState::Offline | ServerState::Maintenance
+    );
+    watched && matches!(server.track.status, HealthStatus::Warning | HealthStatus::Critical)
+}
+
 /// The dashboard's state.
 #[derive(Debug)]
 pub struct Model {
@@ -152,6 +163,8 @@ pub struct Model {
     pub shown: Shown,
     /// What is to be selected as soon as it is there.
     pub wanted: Option<Target>,
+    /// The job whose instance is to be selected as soon as it is there.
+    pub wanted_job: Option<JobId>,
     next_ticket: u64,
     next_seq: u64,
     dirty: bool,
@@ -180,6 +193,7 @@ impl Model {
             quit_until: None,
             shown: Shown::default(),
             wanted: None,
+            wanted_job: None,
             next_ticket: 0,
             next_seq: 0,
             dirty: true,
@@ -405,6 +419,7 @@ impl Model {
                 .and_then(|target| self.busy(target))
                 .map(|asked| asked.verb.as_str()),
             servers: self.store.servers.len(),
+            problems: self.store.servers.iter().filter(|server| is_problem(server)).count(),
             ready_templates: self.store.ready_templates().count(),
             can_try_again: self.failed.is_some(),
             log: self.log.job.is_some(),

@@ -197,8 +197,7 @@ async fn request(ops: &Ops, draft: &InstanceDraft, seal: bool) -> Result<ops::In
 async fn preview(ops: &Ops, draft: InstanceDraft) -> Result<PlanPreview, Problem> {
     let request = request(ops, &draft, false).await?;
     let plan = bounded(PLAN, "the plan", ops.preview_instance(request)).await?;
-    let mut notes = plan.job.notes;
-    notes.extend(plan.job.warnings);
+    let (notes, warnings) = (plan.job.notes, plan.job.warnings);
     Ok(PlanPreview {
         draft: InstanceDraft {
             name: plan.spec.name,
@@ -219,6 +218,7 @@ async fn preview(ops: &Ops, draft: InstanceDraft) -> Result<PlanPreview, Problem
             .map(|over| (over.id, SafeText::new(&over.why.to_string())))
             .collect(),
         notes,
+        warnings,
         expected: Expected {
             server: Some((plan.server.id, plan.server.version)),
             template: Some((plan.template.id, plan.template.version)),

@@ -83,6 +83,26 @@ pub enum Depth {
     None,
 }
 
+impl Depth {
+    /// What a terminal shows, by the environment's `NO_COLOR`, `COLORTERM` and `TERM`.
+    pub fn of(no_color: Option<&str>, color_term: Option<&str>, term: Option<&str>) -> Self {
+        if no_color.is_some_and(|value| !value.is_empty()) {
+            return Self::None;
+        }
+        if matches!(color_term, Some("truecolor" | "24bit")) {
+            return Self::True;
+        }
+        match term {
+            None | Some("" | "dumb") => Self::None,
+            Some(term) if term.ends_with("-direct") => Self::True,
+            Some(term) if term.contains("256color") => Self::Indexed,
+            // These have no other name for what they are, and show all colours.
+            Some("xterm-kitty" | "xterm-ghostty" | "alacritty" | "foot") => Self::True,
+            Some(_) => Self::Ansi,
+        }
+    }
+}
+
 /// The colours and attributes of everything on the screen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Theme {

@@ -75,3 +75,17 @@ fn mistakes_are_told_with_their_line() {
         Theme::built_in("mono").unwrap().style(Token::Bad)
     );
 }
+
+#[test]
+fn the_environment_says_how_many_colours() {
+    let of = |no_color, color_term, term| Depth::of(no_color, color_term, term);
+    assert_eq!(of(Some("1"), Some("truecolor"), Some("xterm-256color")), Depth::None);
+    assert_eq!(
+        of(Some(""), Some("truecolor"), Some("xterm-256color")),
+        Depth::True,
+        "empty is not set"
+    );
+    assert_eq!(of(None, None, Some("tmux-256color")), Depth::Indexed);
+    assert_eq!(of(None, None, Some("linux")), Depth::Ansi);
+    assert_eq!(of(None, None, Some("dumb")), Depth::None);
+}

@@ -1,11 +1,12 @@
 //! What each action of the table does.
 
 use super::{ask, follow, form, resettle, server_selected};
+use crate::domain::health::HealthStatus;
 use crate::domain::job::JobState;
 use crate::tui::action::{ActionId, Place};
 use crate::tui::model::{
     Act, Asked, Effect, LINES_A_PAGE, Layer, Model, Move, Need, NoticeLevel, Now, Pane, Subject, Tab, Target,
-    TemplateWork, Ticket,
+    TemplateWork, Ticket, is_problem,
 };
 use tui_input::Input;
 
@@ -37,6 +38,7 @@ pub(super) fn perform(model: &mut Model, id: ActionId, now: &Now) -> Vec<Effect>
             };
             show(model, tab)
         }
+        Id::NextProblem => next_problem(model, now),
         Id::Open => open(model, now),
         Id::Back => back(model),
         Id::Zoom => {
@@ -172,6 +174,32 @@ fn open(model: &mut Model, now: &Now) -> Vec<Effect> {
             Vec::new()
         }
     }
+}
+
+/// Selects the next server that is not as it should be, outages before warnings where one begins.
+fn next_problem(model: &mut Model, now: &Now) -> Vec<Effect> {
+    let rows = model.rows();
+    let Model { lists, store, .. } = model;
+    if !lists.servers.filter.is_empty() {
+        lists.set_filter(Place::Servers, "", store, rows);
+    }
+    let count = store.servers.len();
+    let from = lists.servers.row();
+    let on_one = store.servers.get(from).is_some_and(is_problem);
+    let worst = store
+        .servers
+        .iter()
+        .position(|server| is_problem(server) && server.track.status == HealthStatus::Critical);
+    let next = (1..=count)
+        .map(|n| (from + n) % count)
+        .find(|at| store.servers.get(*at).is_some_and(is_problem));
+    let found = if on_one { next } else { worst.or(next) };
+    if let Some(id) = found.and_then(|at| store.servers.get(at)).map(|server| server.id) {
+        focus(model, Pane::Servers);
+        super::select(model, Target::Server(id));
+        server_selected(model, now);
+    }
+    Vec::new()
 }
 
 /// One level back: the flash, the filter, the zoom, the focus; never out of the program.

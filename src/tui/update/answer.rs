@@ -64,6 +64,7 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
             }
         },
         Answer::Failed { what, problem } => {
+            model.log.give_up();
             let text = format!("reading {what}: {}", problem.message);
             flash(model, now, NoticeLevel::Error, text, problem.hint);
             Vec::new()
@@ -76,6 +77,11 @@ fn store_changed(model: &mut Model, instances: bool, now: &Now) -> Vec<Effect> {
     let rows = model.rows();
     let Model { lists, store, .. } = model;
     lists.changed(store, rows, instances);
+    let made = model.wanted_job.and_then(|id| model.store.job(id));
+    if let Some(instance) = made.and_then(|job| job.spec.instance_id()) {
+        model.wanted_job = None;
+        model.wanted = Some(Target::Instance(instance));
+    }
     if let Some(target) = model.wanted {
         if select(model, target) {
             model.wanted = None;
@@ -195,10 +201,16 @@ fn ended_well(model: &mut Model, ticket: Ticket, ended: Ended, now: &Now) -> Vec
     if let Some(target) = ended.created {
         created(model, target);
     }
-    match ended.job {
-        Some(job) => follow(model, job),
-        None => Vec::new(),
+    let Some(job) = ended.job else {
+        return Vec::new();
+    };
+    if matches!(asked.act, Act::CreateInstance { .. }) && ended.created.is_none() {
+        model.wanted_job = Some(job);
+        let mut effects = store_changed(model, false, now);
+        effects.extend(follow(model, job));
+        return effects;
     }
+    follow(model, job)
 }
 
 /// Selects what was added, now or as soon as it is there, in the list that shows it.

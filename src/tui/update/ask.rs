@@ -235,7 +235,8 @@ pub(super) fn create(model: &mut Model, plan: &PlanPreview, now: &Now) {
             step.detail
         ));
     }
-    lines.extend(plan.notes.iter().map(|note| format!("▲ {note}")));
+    lines.extend(plan.warnings.iter().map(|warning| format!("▲ {warning}")));
+    lines.extend(plan.notes.iter().map(|note| format!("· {note}")));
     push(
         model,
         Confirm {

@@ -32,7 +32,7 @@ pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
         return;
     };
     let mut lines = vec![state_line(pen, server, inside.width)];
-    lines.extend(reason_lines(pen, server, inside.width));
+    lines.extend(reason_lines(pen, server, inside));
     lines.push(history_line(pen, inside.width));
     let track = &server.track;
     let dim = pen.style(Token::Dim);
@@ -87,7 +87,10 @@ fn state_line(pen: &Pen<'_>, server: &Server, columns: u16) -> Line<'static> {
 }
 
 /// Why, and what to do, wrapped to the pane.
-fn reason_lines(pen: &Pen<'_>, server: &Server, columns: u16) -> Vec<Line<'static>> {
+fn reason_lines(pen: &Pen<'_>, server: &Server, inside: Rect) -> Vec<Line<'static>> {
+    let columns = inside.width;
+    // The state, the history and the last check stay in sight.
+    let room = usize::from(inside.height).saturating_sub(3).max(3);
     let track = &server.track;
     let token = match track.status {
         HealthStatus::Critical => Token::Bad,
@@ -103,7 +106,11 @@ fn reason_lines(pen: &Pen<'_>, server: &Server, columns: u16) -> Vec<Line<'stati
     }
     if let Some(hint) = &track.hint {
         let arrow = if pen.glyphs.cut.is_ascii() { " > " } else { " → " };
-        for line in wrap(hint, usize::from(columns.saturating_sub(4))).into_iter().take(2) {
+        let left = room.saturating_sub(out.len()).max(2);
+        for line in wrap(hint, usize::from(columns.saturating_sub(4)))
+            .into_iter()
+            .take(left)
+        {
             let lead = if out.iter().any(|l: &Line<'_>| l.spans.len() > 1) {
                 "   "
             } else {
@@ -195,7 +202,7 @@ fn history_line(pen: &Pen<'_>, columns: u16) -> Line<'static> {
             .copied()
             .unwrap_or(1)
             .max(at(50).unwrap_or(1) * 4)
-            .max(1);
+            .max(50);
         for slice in slots(points, slices, pen.now.wall.as_second()) {
             match slice {
                 None => row.text(" ", dim),

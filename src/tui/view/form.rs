@@ -208,11 +208,9 @@ fn plan_lines(pen: &Pen<'_>, form: &Form, columns: u16) -> Vec<Line<'static>> {
                 plan.url
             );
             out.push(line(head, pen.style(Token::Good)));
-            for note in &plan.notes {
-                out.push(line(
-                    format!("{} {note}", pen.glyphs.warning),
-                    pen.style(Token::Warning),
-                ));
+            for warning in &plan.warnings {
+                let text = format!("{} {warning}", pen.glyphs.warning);
+                out.push(line(text, pen.style(Token::Warning)));
             }
             for (at, step) in plan.steps.iter().enumerate() {
                 let mut row = pen.row(columns);
@@ -221,6 +219,15 @@ fn plan_lines(pen: &Pen<'_>, form: &Form, columns: u16) -> Vec<Line<'static>> {
                     .cell(&step.title, 24, pen.style(Token::Text));
                 row.text(step.detail.as_str(), dim);
                 out.push(row.line(Style::new()));
+            }
+            for note in &plan.notes {
+                for (at, text) in detail::wrap(note.as_str(), usize::from(columns).saturating_sub(6))
+                    .iter()
+                    .enumerate()
+                {
+                    let sign = if at == 0 { pen.glyphs.dot } else { " " };
+                    out.push(line(format!("{sign} {text}"), dim));
+                }
             }
         }
     }

@@ -143,12 +143,16 @@ fn line(pen: &Pen<'_>, entry: &LogRow, job: Option<&Job>, inside: Rect) -> Line<
         row.cell(&number, 5, dim);
         let said = entry.text.as_str();
         let (head, rest) = match &title {
-            Some(title) if said.starts_with(title.as_str()) => (title.as_str(), said[title.len()..].trim()),
+            Some(title) if said.starts_with(title.as_str()) => {
+                (title.as_str(), said[title.len()..].trim_start_matches([':', ' ']))
+            }
             _ => (said, ""),
         };
         let note = match (&title, entry.note.as_str()) {
             (_, "") => rest,
-            (Some(title), note) => note.strip_prefix(title.as_str()).map_or(note, str::trim),
+            (Some(title), note) => note
+                .strip_prefix(title.as_str())
+                .map_or(note, |rest| rest.trim_start_matches([':', ' '])),
             (None, note) => note,
         };
         let note = if note.is_empty() { rest } else { note };

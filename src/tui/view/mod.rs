@@ -60,7 +60,7 @@ pub fn view(model: &Model, theme: &Theme, now: &Now, frame: &mut Frame<'_>) {
     {
         return;
     }
-    frame.render_widget(Block::new().style(pen.style(Token::Text)), area);
+    frame.render_widget(Block::new().style(pen.base()), area);
     header::draw(&pen, frame);
     if !layout.servers.is_empty() {
         servers::draw(&pen, frame);
@@ -90,7 +90,17 @@ pub fn view(model: &Model, theme: &Theme, now: &Now, frame: &mut Frame<'_>) {
 
 impl Pen<'_> {
     fn style(&self, token: Token) -> Style {
-        self.theme.style(token)
+        let style = self.theme.style(token);
+        match token {
+            // Its background is the screen's, not that of every word: a selected row has its own.
+            Token::Text => Style { bg: None, ..style },
+            _ => style,
+        }
+    }
+
+    /// What lies under everything.
+    fn base(&self) -> Style {
+        self.theme.style(Token::Text)
     }
 
     fn row(&self, columns: u16) -> Row {

@@ -19,7 +19,7 @@ pub(super) fn over(pen: &Pen<'_>, frame: &mut Frame<'_>, area: Rect, title: &str
     let mut block = Block::bordered()
         .border_set(pen.glyphs.border)
         .border_style(style)
-        .style(pen.style(Token::Text))
+        .style(pen.base())
         .title_top(Line::from(Span::styled(format!(" {title} "), pen.style(Token::Accent))));
     if !bottom.is_empty() {
         block = block.title_bottom(Line::from(Span::styled(format!(" {bottom} "), pen.style(Token::Dim))));

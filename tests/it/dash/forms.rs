@@ -1,7 +1,9 @@
 //! Forms: derived names, validation as one types, the plan, sending.
 
 use super::{Dash, fleet};
-use vigie::domain::{Problem, SafeText, SecretRef, ServerId};
+use vigie::domain::instance::InstanceState;
+use vigie::domain::job::JobState;
+use vigie::domain::{InstanceId, JobId, Problem, SafeText, SecretRef, ServerId};
 use vigie::tui::model::{
     Act, Answer, Delta, Effect, Ended, Expected, InstanceDraft, Layer, PlanPreview, SecretField, TemplateWork,
 };
@@ -18,12 +20,13 @@ fn plan_asked(dash: &mut Dash) -> (u64, InstanceDraft) {
 
 fn plan(mut draft: InstanceDraft) -> PlanPreview {
     draft.server = Some(ServerId(2));
-    let steps = fleet::job(1, vigie::domain::job::JobState::Queued, 0).steps;
+    let steps = fleet::job(1, JobState::Queued, 0).steps;
     PlanPreview {
         url: SafeText::new("https://client-evry.example.org"),
         steps: steps.into_iter().map(|step| step.planned).collect(),
         passed_over: vec![(ServerId(1), SafeText::new("4 % free, 10 % needed"))],
         notes: vec![SafeText::new("cloned through PostgreSQL")],
+        warnings: vec![SafeText::new("database management is open to the world")],
         expected: Expected {
             server: Some((ServerId(2), 3)),
             template: None,
@@ -53,6 +56,8 @@ fn a_new_instance_from_its_name_to_the_confirmed_plan() {
     });
     dash.must_see("✔ on prod-2: 7 steps, https://client-evry.example.org");
     dash.must_see("passed over: 1");
+    dash.must_see("▲ database management is open to the world");
+    dash.must_see("· cloned through PostgreSQL");
     dash.must_see("clone database");
     dash.press("enter");
     dash.must_see("[ Create… ]");
@@ -81,6 +86,33 @@ fn a_new_instance_from_its_name_to_the_confirmed_plan() {
     dash.must_see("is taken already");
     dash.must_see("choose another");
     dash.must_see("Client Évry");
+    // The plan is made anew before it can be sent again.
+    dash.wait(10);
+    let (seq, draft) = plan_asked(&mut dash);
+    dash.answer(Answer::Plan {
+        seq,
+        result: Ok(Box::new(plan(draft))),
+    });
+    dash.press("enter").wait(400).press("y");
+    let Effect::Act { ticket, .. } = dash.effect() else { panic!() };
+    dash.answer(Answer::Ended {
+        ticket,
+        result: Ok(Box::new(Ended {
+            text: SafeText::new("Client Évry is being created: job 50"),
+            job: Some(JobId(50)),
+            ..Ended::default()
+        })),
+    });
+    assert!(dash.model.layers.is_empty(), "the form is done");
+    assert_eq!(dash.effect(), Effect::FollowLog(JobId(50)));
+    // Its row is selected as soon as the registry tells of it.
+    dash.answer(Answer::Delta(Box::new(Delta {
+        jobs: vec![fleet::job(50, JobState::Queued, 0)],
+        instances: vec![fleet::instance(9050, 2, "Client Évry", InstanceState::Provisioning)],
+        ..Delta::default()
+    })));
+    assert_eq!(dash.model.lists.instance(), Some(InstanceId(9050)));
+    dash.must_see("instances(prod-2)");
 }
 
 #[test]

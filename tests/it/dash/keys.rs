@@ -642,3 +642,20 @@ fn an_offline_server_can_be_activated_again() {
         }
     ));
 }
+
+#[test]
+fn one_key_goes_to_the_next_problem_outages_first() {
+    let mut dash = Dash::picture(SIZE);
+    dash.press("j 3 !");
+    assert_eq!(dash.model.focus, Pane::Servers);
+    assert_eq!(dash.model.lists.servers.selected, Some(ServerId(4)), "it is down");
+    dash.press("!");
+    assert_eq!(dash.model.lists.servers.selected, Some(ServerId(1)), "it is full");
+    let mut well = Dash::new(SIZE);
+    well.load(Fleet {
+        servers: vec![fleet::server(1, "prod-1", 10, 1)],
+        ..Fleet::default()
+    });
+    well.press("!");
+    well.must_see("every server is as it should be");
+}

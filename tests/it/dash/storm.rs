@@ -189,6 +189,7 @@ impl Storm {
                         url: SafeText::default(),
                         passed_over: Vec::new(),
                         notes: Vec::new(),
+                        warnings: Vec::new(),
                         expected: Expected::default(),
                     })),
                 },
