@@ -2,12 +2,12 @@
 
 use super::open;
 use super::shell::Shell;
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, StartPane};
 use crate::domain::audit::Role;
 use crate::domain::{Problem, SafeText};
 use crate::tui::action::{KeyClash, Keymap};
 use crate::tui::dashboard::{self, Dashboard, DashboardError};
-use crate::tui::model::{Message, Notice, NoticeLevel, UiSettings};
+use crate::tui::model::{Message, Notice, NoticeLevel, Pane, UiSettings};
 use crate::tui::run::Pace;
 use crate::tui::task::OpsDoor;
 use crate::tui::term::{Modes, is_terminal};
@@ -87,6 +87,10 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
             reserved: settings.reserved_names().to_vec(),
             admin_login: settings.fleet.admin_login.clone(),
             ascii: screen.ascii,
+            start: match screen.start {
+                StartPane::Servers => Pane::Servers,
+                StartPane::Instances => Pane::List,
+            },
             keymap,
             menu_delay: screen.menu_delay.0,
         },

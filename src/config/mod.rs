@@ -12,5 +12,7 @@ mod value;
 pub use load::{Arguments, ENVIRONMENT, LoadError, Loaded, load};
 pub use parse::{ConfigError, nearest, parse};
 pub use paths::{PathError, Places, Platform, private_dir, write_private};
-pub use settings::{Checks, Fleet, Keys, Limits, Log, LogLevel, Paths, Retention, Screen, Settings, WorkerSettings};
+pub use settings::{
+    Checks, Fleet, Keys, Limits, Log, LogLevel, Paths, Retention, Screen, Settings, StartPane, WorkerSettings,
+};
 pub use value::{Bounded, PathText, Percent, Span};

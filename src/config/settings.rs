@@ -156,6 +156,19 @@ pub struct Screen {
     pub keyboard_protocol: bool,
     /// Whether only ASCII is drawn.
     pub ascii: bool,
+    /// The pane in which the dashboard starts.
+    pub start: StartPane,
+}
+
+/// A pane in which the dashboard can start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StartPane {
+    /// The servers.
+    #[default]
+    Servers,
+    /// The selected server's instances.
+    Instances,
 }
 
 /// The program's own log.
@@ -291,6 +304,7 @@ impl Default for Screen {
             mouse: false,
             keyboard_protocol: false,
             ascii: false,
+            start: StartPane::Servers,
         }
     }
 }

@@ -184,8 +184,7 @@ fn jobs_go_on_whatever_ends_the_dashboard() {
 fn create_on_the_screen(fleet: &Sandbox) {
     let mut session = fleet.dashboard();
     session.until_text("prod-1");
-    session.type_in("\t");
-    session.type_in("n");
+    session.type_in("2n");
     session.until_text("subdomain");
     session.type_in("On Screen");
     session.until_text("the template's passwords don't");

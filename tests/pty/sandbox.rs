@@ -239,7 +239,6 @@ fn a_newcomer_sees_a_fleet_uses_it_and_leaves_nothing_behind() {
         .size(140, 40)
         .start();
     session.until_text("12/170 instances");
-    session.type_in("\t");
     session.until_text("n new instance");
     session.type_in("n");
     session.until_text("new instance ─");

@@ -133,7 +133,8 @@ fn configuration(dir: &Path) -> String {
         "# The sandbox's own settings: written once, yours to edit.\n\n\
          [paths]\ndata_dir = {data:?}\n\n\
          [fleet]\nname = \"sandbox\"\n\n\
-         [checks]\ninterval = \"1m\"\ntimeout = \"5s\"\n"
+         [checks]\ninterval = \"1m\"\ntimeout = \"5s\"\n\n\
+         # Where `n` makes an instance.\n[screen]\nstart = \"instances\"\n"
     )
 }
 

@@ -174,11 +174,11 @@ impl Model {
     /// An empty dashboard that waits for its first [`Answer::Fleet`].
     pub fn new(settings: UiSettings, size: (u16, u16)) -> Self {
         Self {
+            focus: settings.start,
             settings,
             size,
             store: Store::default(),
             lists: Lists::default(),
-            focus: Pane::Servers,
             zoom: false,
             log: LogView::default(),
             history: History::default(),

@@ -1,5 +1,6 @@
 //! What the dashboard is told once, from the settings.
 
+use super::layout::Pane;
 use crate::domain::SafeText;
 use crate::domain::audit::Role;
 use crate::domain::capacity::Thresholds;
@@ -28,6 +29,8 @@ pub struct UiSettings {
     pub admin_login: String,
     /// Whether only ASCII is drawn.
     pub ascii: bool,
+    /// The pane in which the dashboard starts.
+    pub start: Pane,
     /// The keys.
     pub keymap: Keymap,
     /// How long the rest of a key sequence is waited for before its menu is shown.
@@ -49,6 +52,7 @@ impl Default for UiSettings {
                 .collect(),
             admin_login: "admin".to_owned(),
             ascii: false,
+            start: Pane::Servers,
             keymap: Keymap::default(),
             menu_delay: Duration::from_millis(300),
         }
