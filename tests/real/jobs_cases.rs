@@ -2,13 +2,13 @@
 //! half reachable, clones that are cut short.
 
 use crate::harness::connect;
-use crate::jobs_fleet::{Fleet, Reach, delete, problem};
+use crate::jobs_fleet::{Fleet, Reach, delete, names, problem};
 use crate::jobs_kit::{op, wait_until};
 use pretty_assertions::assert_eq;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vigie::domain::capacity::Thresholds;
-use vigie::domain::job::JobState;
+use vigie::domain::job::{JobKind, JobState};
 use vigie::jobs::Request;
 use vigie::jobs::engine::{Parted, Stop};
 
@@ -226,4 +226,94 @@ async fn the_sql_clone_adds_little_to_what_the_copy_itself_takes() {
         added < Duration::from_secs(3),
         "the job took {added:?} more than the copy ({alone:?})"
     );
+}
+
+/// J10: an undo that fails, at each step: never a silent green, what is left is named with the way to
+/// remove it, and a retry goes on undoing until nothing is left.
+#[tokio::test]
+async fn an_undo_that_fails_is_stuck_with_its_leftovers_named_and_can_be_retried() {
+    let (fleet, template) = Fleet::with_template(Reach::All).await;
+    let (steps, last) = names(JobKind::InstanceCreate);
+    for step in &steps[..=last] {
+        let before = fleet.inventory().await.held();
+        let id = fleet.queue(fleet.instance(template, "client-abc")).await.id;
+        let points = format!(
+            "instance_create.{}.after_effect=error,instance_create.{step}.undo_before=error",
+            steps[last]
+        );
+        assert_eq!(fleet.run(&points).await, Parted::Over(JobState::Stuck), "{step}");
+        let job = fleet.job(id).await;
+        let problem = job.problem.clone().expect("why");
+        assert!(problem.message.contains("could not be undone"), "{step}: {problem:?}");
+        assert!(
+            problem.hint.as_ref().is_some_and(|hint| hint.contains("retry")),
+            "{step}: {problem:?}"
+        );
+        match *step {
+            "clone_database" => {
+                assert!(problem.message.contains("\"client_abc\""), "{problem:?}");
+                assert!(problem.hint.as_ref().unwrap().contains("DROP DATABASE"), "{problem:?}");
+                assert!(
+                    fleet.inventory().await.databases.contains_key("client_abc"),
+                    "it is still there"
+                );
+            }
+            "clone_filestore" => {
+                assert!(problem.message.contains("filestore/client_abc"), "{problem:?}");
+                assert!(problem.hint.as_ref().unwrap().contains("rm -r"), "{problem:?}");
+            }
+            _ => {}
+        }
+        // Nobody else can take its name or its place meanwhile.
+        assert_eq!(fleet.registry.server(fleet.server.id).await.unwrap().instance_count, 1);
+        fleet
+            .registry
+            .retry_job(&op(), id, &Thresholds::default())
+            .await
+            .unwrap();
+        assert_eq!(
+            fleet.run("").await,
+            Parted::Over(JobState::Failed),
+            "{step}: {}",
+            fleet.log(id).await
+        );
+        assert_eq!(fleet.inventory().await.held(), before, "{step}");
+    }
+}
+
+/// PostgreSQL goes away in the middle of a job: what may pass is waited for, and nothing is left.
+#[tokio::test]
+async fn a_postgresql_that_is_restarted_in_the_middle_leaves_nothing_behind() {
+    let (mut fleet, template) = Fleet::with_template(Reach::All).await;
+    let before = fleet.inventory().await.held();
+    for step in ["clone_database", "identity", "verify"] {
+        let id = fleet.queue(fleet.instance(template, "client-abc")).await.id;
+        fleet.die_at(&format!("instance_create.{step}.before_effect")).await;
+        fleet.cluster.stop().unwrap();
+        let engine = fleet.engine("");
+        let claim = fleet
+            .registry
+            .claim_job(&vigie::jobs::worker::identity(), Duration::from_secs(20))
+            .await
+            .unwrap()
+            .expect("the job");
+        let kind = vigie::jobs::kinds::of(claim.job.spec.kind());
+        let run = tokio::spawn(async move { engine.run_as(kind, claim, Instant::now(), Stop::default()).await });
+        // It meets the dead server, waits, and finds it again.
+        wait_until("the first refusal", || async {
+            fleet.log(id).await.contains("trying again")
+        })
+        .await;
+        fleet.cluster.start().unwrap();
+        assert_eq!(
+            run.await.unwrap(),
+            Parted::Over(JobState::Done),
+            "{step}\n{}",
+            fleet.log(id).await
+        );
+        fleet.assert_made("client-abc").await;
+        let made = fleet.instance_called("client-abc").await.unwrap().id;
+        fleet.done(delete(made)).await;
+        assert_eq!(fleet.inventory().await.held(), before, "{step}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::common::{
     Files, MARK_PARAMETER, Way, admin_password, cluster, database_left, drop_through_odoo, marked_by_rpc, odoo, oid_of,
-    or_cancelled, ours, settle_management, settle_patiently, template_admin, uid, ways,
+    or_cancelled, ours, settle_management, settle_patiently, still_at_it, template_admin, uid, ways,
 };
 use crate::domain::job::StepState;
 use crate::domain::{DbName, Secret};
@@ -233,7 +233,9 @@ async fn by_rpc(cx: &Cx) -> Result<Outcome, StepError> {
     if ways.files == Files::ByOdoo {
         cx.log.info("Odoo duplicates the database and its filestore");
     }
-    or_cancelled(cx, false, odoo.duplicate(source, &ours.temp)).await?;
+    or_cancelled(cx, false, odoo.duplicate(source, &ours.temp))
+        .await
+        .map_err(still_at_it)?;
     match &cluster {
         Some(cluster) => cluster.set_mark(&ours.temp, &ours.mark).await?,
         None => {

@@ -1,6 +1,6 @@
 //! What the steps of several kinds share: whose a database is, and which ways lead to the server.
 
-use crate::domain::job::Mark;
+use crate::domain::job::{Mark, StepState};
 use crate::domain::{DbName, Problem, RemotePath, Secret, SecretRef};
 use crate::jobs::step::{Cx, Leftover, StepError};
 use crate::remote::RemoteError;
@@ -269,7 +269,14 @@ pub(super) async fn marked_by_rpc(
 /// Waits until a call of Odoo's database management, whose client died, has come to an end: Odoo goes
 /// on with it. Nothing to be seen proves nothing at first, since the request may still be on its way.
 pub(super) async fn settle_management(cx: &Cx, sql: bool, names: &[&DbName]) -> Result<(), StepError> {
-    let quiet = cx.tools.quiet;
+    // Without PostgreSQL's word nothing shows that Odoo still copies: on the way back, where what comes
+    // late would stay, it is given more time.
+    let back = cx.steps.iter().any(|step| step.state == StepState::Undoing);
+    let quiet = if back && !sql {
+        cx.tools.quiet * 4
+    } else {
+        cx.tools.quiet
+    };
     let began = std::time::Instant::now();
     let limit = cx.tools.remote.limits().create_database;
     let odoo = odoo(cx);
@@ -316,6 +323,16 @@ pub(super) async fn settle_management(cx: &Cx, sql: bool, names: &[&DbName]) -> 
             .transient());
         }
         tokio::time::sleep((quiet / 8).clamp(Duration::from_millis(20), Duration::from_millis(500))).await;
+    }
+}
+
+/// The one-time name is taken: nobody else knows it, so this is what a dead worker had asked of Odoo,
+/// come to its end only now. Settled and looked at again, it is as any other that is left.
+pub(super) fn still_at_it(error: StepError) -> StepError {
+    if error.problem.code == "database_exists" {
+        error.transient()
+    } else {
+        error
     }
 }
 

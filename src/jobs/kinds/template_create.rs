@@ -4,7 +4,7 @@
 use super::clone::taken;
 use super::common::{
     Way, cluster, database_left, drop_through_odoo, marked_by_rpc, nonce, odoo, or_cancelled, ours, reach_management,
-    reach_sql, secret, settle_management, uid,
+    reach_sql, secret, settle_management, still_at_it, uid,
 };
 use super::freeze::{Freeze, Ready, database, state_before, template_id};
 use crate::domain::template::TemplateState;
@@ -203,7 +203,9 @@ impl Step for CreateDatabase {
                 country: None,
                 phone: None,
             };
-            or_cancelled(cx, false, odoo.create_database(&new)).await?;
+            or_cancelled(cx, false, odoo.create_database(&new))
+                .await
+                .map_err(still_at_it)?;
         }
         if let Some(cluster) = &cluster {
             cluster.set_mark(&ours.temp, &ours.mark).await?;

@@ -39,7 +39,8 @@ impl FaultKind {
             "odoo.exceptions.AccessDenied" => Self::AccessDenied,
             "odoo.exceptions.AccessError" => Self::AccessError,
             "odoo.service.db.DatabaseExists" => Self::DatabaseExists,
-            "psycopg2.errors.DuplicateDatabase" => Self::DuplicateDatabase,
+            // The second when another copy to the same name was under way and ended meanwhile.
+            "psycopg2.errors.DuplicateDatabase" | "psycopg2.errors.UniqueViolation" => Self::DuplicateDatabase,
             "psycopg2.errors.InvalidCatalogName" => Self::NoSuchDatabase,
             "psycopg2.OperationalError" | "psycopg2.errors.ConnectionException" => Self::DatabaseUnreachable,
             "psycopg2.errors.ObjectInUse" => Self::DatabaseInUse,
