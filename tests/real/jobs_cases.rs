@@ -290,7 +290,7 @@ async fn a_postgresql_that_is_restarted_in_the_middle_leaves_nothing_behind() {
         let id = fleet.queue(fleet.instance(template, "client-abc")).await.id;
         fleet.die_at(&format!("instance_create.{step}.before_effect")).await;
         fleet.cluster.stop().unwrap();
-        let engine = fleet.engine("");
+        let engine = fleet.engine_trying("", 8, Duration::from_millis(100));
         let claim = fleet
             .registry
             .claim_job(&vigie::jobs::worker::identity(), Duration::from_secs(20))

@@ -169,9 +169,14 @@ impl Fleet {
     }
 
     pub(crate) fn engine(&self, points: &str) -> Engine {
+        self.engine_trying(points, 1, Duration::from_millis(20))
+    }
+
+    /// An engine that tries again so often, with this first pause.
+    pub(crate) fn engine_trying(&self, points: &str, retries: u32, backoff: Duration) -> Engine {
         let options = EngineOptions {
-            retries: 1,
-            backoff: Duration::from_millis(20),
+            retries,
+            backoff,
             patience: Duration::from_secs(5),
             grace: Duration::from_secs(5),
             failpoints: FailPoints::parse(points),

@@ -45,7 +45,7 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             times: LeaseTimes::default(),
-            retries: 3,
+            retries: 5,
             backoff: Duration::from_millis(500),
             patience: Duration::from_secs(60),
             grace: Duration::from_secs(15),

@@ -318,7 +318,8 @@ impl Step for InstallModules {
 /// where that shows.
 async fn user(cx: &Cx, password: &Secret) -> Result<i64, StepError> {
     let temp = ours(cx)?.temp;
-    uid(&odoo(cx), &temp, LOGIN, password).await?.ok_or_else(|| {
+    let found = odoo(cx).authenticate(&temp, LOGIN, password).await?;
+    found.ok_or_else(|| {
         StepError::new(
             "init_failed",
             "Odoo answered that it made the database, and its administrator can't log in: the initialisation failed",
@@ -371,10 +372,8 @@ impl Step for Verify {
     async fn apply(&self, cx: &Cx) -> Result<Outcome, StepError> {
         let (odoo, ours, password) = (odoo(cx), ours(cx)?, password(cx).await?);
         let uid_there = user(cx, &password).await?;
-        if uid(&odoo, &ours.temp, "admin", &Secret::new("admin".to_owned()))
-            .await?
-            .is_some()
-        {
+        let usual = Secret::new("admin".to_owned());
+        if odoo.authenticate(&ours.temp, "admin", &usual).await?.is_some() {
             return Err(StepError::new(
                 "init_failed",
                 "admin/admin logs in to the new database: its initialisation failed half way",
