@@ -294,3 +294,21 @@ fn a_program_that_is_lent_the_terminal_has_it_alone() {
     assert_eq!(session.until_ended(), 0);
     session.until_restored("after lending");
 }
+
+#[test]
+fn both_processes_go_by_the_programs_name_and_the_guard_is_small() {
+    let mut session = Start::vigie().start();
+    session.until_frame();
+    for pid in [session.guard(), session.dashboard()] {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).expect("a process");
+        assert!(status.starts_with("Name:\tvigie\n"), "{status}");
+        let own = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:"))
+            .expect("its memory");
+        let kb: u64 = own.trim().trim_end_matches(" kB").parse().expect("a number");
+        assert!(pid != session.guard() || kb < 8 * 1024, "the guard holds {kb} kB");
+    }
+    session.type_in("q");
+    assert_eq!(session.until_ended(), 0);
+}

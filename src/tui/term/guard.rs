@@ -15,6 +15,7 @@ use rustix::termios::Termios;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -105,7 +106,6 @@ impl Guard {
         let mut args = std::env::args_os();
         let name = args.next();
         let mut command = Command::new(program()?);
-        #[cfg(unix)]
         if let Some(name) = name {
             std::os::unix::process::CommandExt::arg0(&mut command, name);
         }
@@ -263,13 +263,25 @@ impl Guard {
     }
 }
 
-/// This program, even when its file has been replaced by a newer one meanwhile.
-fn program() -> io::Result<std::path::PathBuf> {
-    let own = std::path::Path::new("/proc/self/exe");
-    if own.exists() {
-        return Ok(own.to_owned());
+/// This program: by its path, so that it goes by its name in lists of processes; by what the kernel
+/// holds, where its file has been replaced by a newer one meanwhile.
+fn program() -> io::Result<PathBuf> {
+    use std::os::unix::fs::MetadataExt;
+    let path = std::env::current_exe();
+    let running = Path::new("/proc/self/exe");
+    let Ok(held) = running.metadata() else {
+        return path;
+    };
+    match path {
+        Ok(path)
+            if path
+                .metadata()
+                .is_ok_and(|file| (file.dev(), file.ino()) == (held.dev(), held.ino())) =>
+        {
+            Ok(path)
+        }
+        _ => Ok(running.to_owned()),
     }
-    std::env::current_exe()
 }
 
 /// Whether a job-control shell is there to resume this process: its parent is in the same session
