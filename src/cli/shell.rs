@@ -140,7 +140,7 @@ impl Shell {
 }
 
 /// One line as it is typed, Backspace taking back.
-fn typed(keys: &mut impl Read) -> Result<String, Problem> {
+fn typed(keys: &mut impl BufRead) -> Result<String, Problem> {
     let failed = |why: String| Problem::new("no_secret", why);
     let mut line: Vec<u8> = Vec::new();
     for key in keys.take(MAX_SECRET).bytes() {
