@@ -35,8 +35,8 @@ pub struct Situation<'a> {
     pub job: Option<JobFacts>,
     /// What is being done to the selected thing by this dashboard.
     pub busy: Option<&'a str>,
-    /// How many servers there are.
-    pub servers: usize,
+    /// How many servers there are; `None` before the fleet has been read.
+    pub servers: Option<usize>,
     /// How many of them are not as they should be.
     pub problems: usize,
     /// How many templates are ready.
@@ -113,7 +113,8 @@ pub fn allowed(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
             Some(busy) => Err(format!("still {busy}")),
             None => Ok(()),
         },
-        Id::CheckAll if on.servers == 0 => Err("there is no server yet".to_owned()),
+        Id::CheckAll if on.servers.is_none() => Err(UNREAD.to_owned()),
+        Id::CheckAll if on.servers == Some(0) => Err("there is no server yet".to_owned()),
         Id::NextProblem if on.problems == 0 => Err("every server is as it should be".to_owned()),
         Id::New => new(on),
         Id::Retry | Id::CancelJob => job(id, on),
@@ -181,10 +182,14 @@ fn delete(on: &Situation<'_>) -> Result<(), String> {
     }
 }
 
+/// What keys are told that come before the fleet.
+const UNREAD: &str = "the fleet is still being read";
+
 fn new(on: &Situation<'_>) -> Result<(), String> {
     match on.place {
         Place::Servers | Place::Log => Ok(()),
-        _ if on.servers == 0 => Err("there is no server yet: 1, then n".to_owned()),
+        _ if on.servers.is_none() => Err(UNREAD.to_owned()),
+        _ if on.servers == Some(0) => Err("there is no server yet: 1, then n".to_owned()),
         Place::Templates => Ok(()),
         Place::Instances | Place::Jobs if on.ready_templates == 0 => {
             Err("no template is ready yet: 4, then n".to_owned())

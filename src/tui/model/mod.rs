@@ -418,7 +418,7 @@ impl Model {
                 .current_target()
                 .and_then(|target| self.busy(target))
                 .map(|asked| asked.verb.as_str()),
-            servers: self.store.servers.len(),
+            servers: self.store.read_at.map(|_| self.store.servers.len()),
             problems: self.store.servers.iter().filter(|server| is_problem(server)).count(),
             ready_templates: self.store.ready_templates().count(),
             can_try_again: self.failed.is_some(),

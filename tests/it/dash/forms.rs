@@ -94,7 +94,9 @@ fn a_new_instance_from_its_name_to_the_confirmed_plan() {
         result: Ok(Box::new(plan(draft))),
     });
     dash.press("enter").wait(400).press("y");
-    let Effect::Act { ticket, .. } = dash.effect() else { panic!() };
+    let Effect::Act { ticket, .. } = dash.effect() else {
+        panic!()
+    };
     dash.answer(Answer::Ended {
         ticket,
         result: Ok(Box::new(Ended {
