@@ -312,3 +312,25 @@ fn both_processes_go_by_the_programs_name_and_the_guard_is_small() {
     session.type_in("q");
     assert_eq!(session.until_ended(), 0);
 }
+
+#[test]
+fn a_terminal_that_takes_nothing_does_not_keep_the_process() {
+    let mut session = Start::vigie().size(200, 50).start();
+    session.until_frame();
+    let dashboard = session.dashboard();
+    session.pause_reading(true);
+    // Sizes to draw anew for, until the terminal is full: then it sleeps in the wait for room.
+    let (mut narrow, mut asleep) = (false, 0);
+    session.until("the dashboard to be stuck", || {
+        session.resize(if narrow { 200 } else { 180 }, 50);
+        narrow = !narrow;
+        // One that isn't would be drawing now.
+        asleep = if is_asleep_in(dashboard, "poll") { asleep + 1 } else { 0 };
+        (asleep > 50).then_some(())
+    });
+    session.signal(session.guard(), Signal::TERM);
+    assert_eq!(session.until_ended(), 143);
+    assert!(session.has_its_settings_back());
+    session.until("the dashboard to be gone", || (!is_alive(dashboard)).then_some(()));
+    session.pause_reading(false);
+}

@@ -34,6 +34,7 @@ pub(crate) struct Session {
     seen: Shared,
     reader: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
+    paused: Arc<AtomicBool>,
     slave: OwnedFd,
     termios_before: String,
     status: Option<ExitStatus>,
@@ -131,10 +132,11 @@ impl Start {
             Condvar::new(),
         )));
         let stop = Arc::new(AtomicBool::new(false));
+        let paused = Arc::new(AtomicBool::new(false));
         let reader = pair.master.try_clone_reader().expect("a reader");
         let reader = std::thread::spawn({
-            let (seen, stop) = (seen.clone(), Arc::clone(&stop));
-            move || read(reader, &seen, &stop)
+            let (seen, stop, paused) = (seen.clone(), Arc::clone(&stop), Arc::clone(&paused));
+            move || read(reader, &seen, &stop, &paused)
         });
         let writer = pair.master.take_writer().expect("a writer");
         Session {
@@ -144,6 +146,7 @@ impl Start {
             seen,
             reader: Some(reader),
             stop,
+            paused,
             slave,
             termios_before,
             status: None,
@@ -189,7 +192,7 @@ pub(crate) fn verb_command(home: &Path) -> std::process::Command {
     command
 }
 
-fn read(mut from: Box<dyn Read + Send>, seen: &Shared, stop: &AtomicBool) {
+fn read(mut from: Box<dyn Read + Send>, seen: &Shared, stop: &AtomicBool, paused: &AtomicBool) {
     let mut buffer = [0; 16 * 1024];
     while let Ok(n) = from.read(&mut buffer) {
         if n == 0 || stop.load(Ordering::Acquire) {
@@ -199,6 +202,10 @@ fn read(mut from: Box<dyn Read + Send>, seen: &Shared, stop: &AtomicBool) {
         inner.raw.extend_from_slice(&buffer[..n]);
         inner.vt.process(&buffer[..n]);
         seen.0.1.notify_all();
+        drop(inner);
+        while paused.load(Ordering::Acquire) && !stop.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
@@ -393,6 +400,16 @@ impl Session {
             }
         }
         wrong
+    }
+
+    /// Takes no more bytes from the program, as a stuck connection does.
+    pub(crate) fn pause_reading(&self, pause: bool) {
+        self.paused.store(pause, Ordering::Release);
+    }
+
+    /// Whether the terminal's settings are what they were before.
+    pub(crate) fn has_its_settings_back(&self) -> bool {
+        termios(&self.slave) == self.termios_before
     }
 
     /// Takes the terminal away, as a lost connection does.
