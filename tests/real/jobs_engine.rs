@@ -329,10 +329,10 @@ async fn a_panic_and_a_hang_are_failed_steps() {
 
 #[tokio::test]
 async fn a_cancel_at_each_step_undoes_everything() {
-    for at in 0..4 {
+    for (at, name) in NAMES.iter().enumerate() {
         let bench = Arc::new(Bench::new([How::Well; 4]).await);
         let id = bench.queue().await.id;
-        let engine = bench.engine(&format!("{KIND}.{}.before_effect=pause", NAMES[at]));
+        let engine = bench.engine(&format!("{KIND}.{name}.before_effect=pause"));
         let stop = Stop::default();
         let poke = Arc::clone(&stop.poke);
         let (running, registry) = (Arc::clone(&bench), Arc::clone(&bench.registry));

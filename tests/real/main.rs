@@ -6,6 +6,8 @@
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
     reason = "helpers of tests fail as tests do"
 )]
 

@@ -75,13 +75,13 @@ impl Key {
                     mods,
                 });
             }
-            if let Some(n) = lower.strip_prefix('f').and_then(|n| n.parse::<u8>().ok()) {
-                if (1..=12).contains(&n) {
-                    return Ok(Self {
-                        code: KeyCode::F(n),
-                        mods,
-                    });
-                }
+            if let Some(n) = lower.strip_prefix('f').and_then(|n| n.parse::<u8>().ok())
+                && (1..=12).contains(&n)
+            {
+                return Ok(Self {
+                    code: KeyCode::F(n),
+                    mods,
+                });
             }
             let Some((word, more)) = rest.split_once('-') else {
                 break;

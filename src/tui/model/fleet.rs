@@ -221,10 +221,10 @@ impl Store {
 
     fn leave(&mut self, slot: u32) {
         self.all.retain(|other| *other != slot);
-        if let Some(server) = self.instance_in(slot).map(|row| row.server) {
-            if let Some(order) = self.by_server.get_mut(&server) {
-                order.retain(|other| *other != slot);
-            }
+        if let Some(server) = self.instance_in(slot).map(|row| row.server)
+            && let Some(order) = self.by_server.get_mut(&server)
+        {
+            order.retain(|other| *other != slot);
         }
     }
 

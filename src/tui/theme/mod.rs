@@ -246,10 +246,10 @@ fn parse_color(word: &str) -> Result<Color, String> {
         return Ok(Color::Reset);
     }
     // Checked before ratatui's parser slices it.
-    if let Some(hex) = word.strip_prefix('#') {
-        if hex.len() != 6 || !hex.chars().all(|c| c.is_ascii_hexdigit()) {
-            return Err(format!("{word:?} is no colour: # and six hexadecimal digits are"));
-        }
+    if let Some(hex) = word.strip_prefix('#')
+        && (hex.len() != 6 || !hex.chars().all(|c| c.is_ascii_hexdigit()))
+    {
+        return Err(format!("{word:?} is no colour: # and six hexadecimal digits are"));
     }
     Color::from_str(word)
         .map_err(|_| format!("{word:?} is no colour: #rrggbb, 0 to 255, a name such as red, or default"))

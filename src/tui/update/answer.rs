@@ -24,10 +24,10 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
         }
         Answer::Instance(found) => {
             for layer in &mut model.layers {
-                if let Layer::Describe { subject, instance, .. } = layer {
-                    if *subject == Subject::Instance(found.id) {
-                        *instance = Some(found.clone());
-                    }
+                if let Layer::Describe { subject, instance, .. } = layer
+                    && *subject == Subject::Instance(found.id)
+                {
+                    *instance = Some(found.clone());
                 }
             }
             Vec::new()
@@ -82,10 +82,10 @@ fn store_changed(model: &mut Model, instances: bool, now: &Now) -> Vec<Effect> {
         model.wanted_job = None;
         model.wanted = Some(Target::Instance(instance));
     }
-    if let Some(target) = model.wanted {
-        if select(model, target) {
-            model.wanted = None;
-        }
+    if let Some(target) = model.wanted
+        && select(model, target)
+    {
+        model.wanted = None;
     }
     ask::look_again(model);
     if model.store.workers > 0 {
@@ -244,25 +244,25 @@ fn failed(model: &mut Model, ticket: Ticket, problem: Problem, now: &Now) {
         let text = format!("stopped: {}", asked.verb);
         flash(model, now, NoticeLevel::Info, text, None);
         for layer in &mut model.layers {
-            if let Layer::Form(form) = layer {
-                if form.sent == Some(ticket) {
-                    form.sent = None;
-                }
+            if let Layer::Form(form) = layer
+                && form.sent == Some(ticket)
+            {
+                form.sent = None;
             }
         }
         return;
     }
     for layer in &mut model.layers {
-        if let Layer::Form(form) = layer {
-            if form.sent == Some(ticket) {
-                form.sent = None;
-                form.problem = Some(problem);
-                // What was refused was the plan as it stood: it is made anew before it can be sent again.
-                form.plan_due = matches!(form.plan, PlanState::Ready(_)).then_some(now.mono);
-                form.plan = PlanState::None;
-                model.flash = None;
-                return;
-            }
+        if let Layer::Form(form) = layer
+            && form.sent == Some(ticket)
+        {
+            form.sent = None;
+            form.problem = Some(problem);
+            // What was refused was the plan as it stood: it is made anew before it can be sent again.
+            form.plan_due = matches!(form.plan, PlanState::Ready(_)).then_some(now.mono);
+            form.plan = PlanState::None;
+            model.flash = None;
+            return;
         }
     }
     let again = model.keymap().key_of(crate::tui::action::ActionId::Again);

@@ -113,13 +113,13 @@ pub(super) fn paste(model: &mut Model, text: &str, now: &Now) {
     // Only the first line: what stands behind an end of line was not meant for one field, and a key
     // is a key only when it was pressed.
     let line = text.lines().next().unwrap_or_default();
-    if let Some(field) = form.focused_mut() {
-        if !matches!(field.kind, FieldKind::Choice { .. }) {
-            insert(&mut field.input, line);
-            field.touched = true;
-            field.derived = false;
-            changed(model, now);
-        }
+    if let Some(field) = form.focused_mut()
+        && !matches!(field.kind, FieldKind::Choice { .. })
+    {
+        insert(&mut field.input, line);
+        field.touched = true;
+        field.derived = false;
+        changed(model, now);
     }
 }
 
@@ -153,31 +153,31 @@ fn next_open(form: &mut Form) {
 }
 
 fn turn(form: &mut Form, forward: bool) {
-    if let Some(field) = form.focused_mut() {
-        if let FieldKind::Choice { options, chosen } = &mut field.kind {
-            let len = options.len().max(1);
-            *chosen = if forward { *chosen + 1 } else { *chosen + len - 1 } % len;
-            field.touched = true;
-        }
+    if let Some(field) = form.focused_mut()
+        && let FieldKind::Choice { options, chosen } = &mut field.kind
+    {
+        let len = options.len().max(1);
+        *chosen = if forward { *chosen + 1 } else { *chosen + len - 1 } % len;
+        field.touched = true;
     }
 }
 
 /// The next choice that begins with a letter.
 fn pick(form: &mut Form, c: char) {
-    if let Some(field) = form.focused_mut() {
-        if let FieldKind::Choice { options, chosen } = &mut field.kind {
-            let begins = |choice: &Choice| {
-                let first = choice.label.as_str().chars().next();
-                first.is_some_and(|first| first.to_lowercase().eq(c.to_lowercase()))
-            };
-            let len = options.len();
-            let found = (1..=len)
-                .map(|n| (*chosen + n) % len)
-                .find(|at| options.get(*at).is_some_and(begins));
-            if let Some(at) = found {
-                *chosen = at;
-                field.touched = true;
-            }
+    if let Some(field) = form.focused_mut()
+        && let FieldKind::Choice { options, chosen } = &mut field.kind
+    {
+        let begins = |choice: &Choice| {
+            let first = choice.label.as_str().chars().next();
+            first.is_some_and(|first| first.to_lowercase().eq(c.to_lowercase()))
+        };
+        let len = options.len();
+        let found = (1..=len)
+            .map(|n| (*chosen + n) % len)
+            .find(|at| options.get(*at).is_some_and(begins));
+        if let Some(at) = found {
+            *chosen = at;
+            field.touched = true;
         }
     }
 }

@@ -42,13 +42,11 @@ fn page(model: &mut Model, key: Key, now: &Now) -> Vec<Effect> {
         }
         _ => {}
     }
-    if let Some(last) = crate::tui::model::last_scroll(model, now) {
-        match model.layers.last_mut() {
-            Some(Layer::Help { scroll } | Layer::Describe { scroll, .. } | Layer::Report { scroll, .. }) => {
-                *scroll = (*scroll).min(last);
-            }
-            _ => {}
-        }
+    if let Some(last) = crate::tui::model::last_scroll(model, now)
+        && let Some(Layer::Help { scroll } | Layer::Describe { scroll, .. } | Layer::Report { scroll, .. }) =
+            model.layers.last_mut()
+    {
+        *scroll = (*scroll).min(last);
     }
     Vec::new()
 }
@@ -73,9 +71,8 @@ fn typing(model: &mut Model, event: &KeyEvent, key: Key) -> Vec<Effect> {
     };
     match key.code {
         KeyCode::Esc => {
-            let clear = if before.is_empty() || model.focus == crate::tui::model::Pane::Log {
-                String::new()
-            } else if input.value() == before.as_str() {
+            let unchanged = input.value() == before.as_str();
+            let clear = if unchanged || model.focus == crate::tui::model::Pane::Log {
                 String::new()
             } else {
                 before.clone()

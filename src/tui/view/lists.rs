@@ -192,15 +192,14 @@ fn state(pen: &Pen<'_>, instance: &InstanceRow) -> (String, Token) {
     if pen.model.busy(Target::Instance(instance.id)).is_some() {
         return (format!("{} asking", pen.spinner()), Token::Info);
     }
-    if matches!(instance.state, InstanceState::Provisioning | InstanceState::Deleting) {
-        if let Some(job) = pen
+    if matches!(instance.state, InstanceState::Provisioning | InstanceState::Deleting)
+        && let Some(job) = pen
             .model
             .store
             .job_of_instance(instance.id)
             .filter(|job| !job.state.is_over())
-        {
-            return progress(pen, job);
-        }
+    {
+        return progress(pen, job);
     }
     let (glyph, token) = match instance.state {
         InstanceState::Active => (glyphs.good, Token::Good),

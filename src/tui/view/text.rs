@@ -158,10 +158,10 @@ impl Row {
                 from = range.end;
             }
         }
-        if let Some(rest) = text.get(from..) {
-            if !rest.is_empty() {
-                self.spans.push(Span::styled(rest.to_owned(), style));
-            }
+        if let Some(rest) = text.get(from..)
+            && !rest.is_empty()
+        {
+            self.spans.push(Span::styled(rest.to_owned(), style));
         }
     }
 
