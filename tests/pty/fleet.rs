@@ -294,10 +294,12 @@ fn the_dashboard_starts_a_worker_and_a_successor_while_a_job_waits() {
     let mut session = start.start();
     session.until_text("mute-1");
     let first = session.until("a worker", || workers(&home).first().copied());
-    assert_ne!(
-        rustix::process::getsid(Some(first)).ok(),
-        rustix::process::getsid(Some(session.guard())).ok()
-    );
+    let own = rustix::process::getsid(Some(session.guard())).expect("a session");
+    session.until("it to leave our session", || {
+        rustix::process::getsid(Some(first))
+            .is_ok_and(|its| its != own)
+            .then_some(())
+    });
     rustix::process::kill_process(first, Signal::KILL).expect("a signal");
     session.until("it to be gone", || (!is_alive(first)).then_some(()));
     assert!(workers(&home).is_empty(), "nobody needs one now");

@@ -319,17 +319,16 @@ fn a_terminal_that_takes_nothing_does_not_keep_the_process() {
     session.until_frame();
     let dashboard = session.dashboard();
     session.pause_reading(true);
-    // Sizes to draw anew for, until the terminal is full: then it sleeps in the wait for room.
-    let (mut narrow, mut asleep) = (false, 0);
-    session.until("the dashboard to be stuck", || {
-        session.resize(if narrow { 200 } else { 180 }, 50);
-        narrow = !narrow;
-        // One that isn't would be drawing now.
-        asleep = if is_asleep_in(dashboard, "poll") { asleep + 1 } else { 0 };
-        (asleep > 50).then_some(())
-    });
+    // Sizes to draw anew for: more than a terminal holds.
+    for n in 0..80 {
+        session.resize(180 + n, 50);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let asked = std::time::Instant::now();
     session.signal(session.guard(), Signal::TERM);
     assert_eq!(session.until_ended(), 143);
+    let took = asked.elapsed();
+    assert!(took > Duration::from_millis(900), "it was not stuck: {took:?}");
     assert!(session.has_its_settings_back());
     session.until("the dashboard to be gone", || (!is_alive(dashboard)).then_some(()));
     session.pause_reading(false);

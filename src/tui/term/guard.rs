@@ -193,8 +193,12 @@ impl Guard {
             if !flag.swap(false, Ordering::AcqRel) || *signal == Signal::CHILD {
                 continue;
             }
+            // The keyboard's went to the whole group; while the terminal is lent they are another's.
+            let keyboards = matches!(*signal, Signal::INT | Signal::QUIT | Signal::TSTP);
+            if keyboards && self.ear.is_lent() {
+                continue;
+            }
             let _ = rustix::process::kill_process(self.child, *signal);
-            // Ctrl-C and Ctrl-\ may be meant for an editor that the dashboard has handed over to.
             if matches!(*signal, Signal::TERM | Signal::HUP) && self.kill_at.is_none() {
                 self.kill_at = Some(Instant::now() + GRACE);
             }

@@ -4,7 +4,7 @@ use super::input::TtyInput;
 use super::out::FrameBackend;
 use super::screen::Screen;
 use crate::tui::run::{Host, Signal};
-use futures_util::{FutureExt, Stream};
+use futures_util::Stream;
 use rustix::process::Signal as Sent;
 use std::io;
 use std::pin::Pin;
@@ -12,7 +12,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{self, SignalKind};
+
+/// How long after another program had the terminal its Ctrl-C may still come in here.
+const ECHO: Duration = Duration::from_millis(300);
 
 /// The terminal that the dashboard was started on.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub struct TtySignals {
     ends: Vec<(i32, unix::Signal)>,
     /// Signals that came before these could hear them: after the screen was entered none is lost.
     ending: Arc<AtomicUsize>,
+    /// Until then Ctrl-C and Ctrl-\\ are another program's.
+    deaf_until: Option<Instant>,
     stop: unix::Signal,
     go_on: unix::Signal,
     #[cfg(debug_assertions)]
@@ -51,6 +57,7 @@ impl TtyHost {
         let signals = TtySignals {
             ends,
             ending: screen.ending_flag(),
+            deaf_until: None,
             stop: unix::signal(SignalKind::from_raw(Sent::TSTP.as_raw()))?,
             go_on: unix::signal(SignalKind::from_raw(Sent::CONT.as_raw()))?,
             #[cfg(debug_assertions)]
@@ -65,12 +72,7 @@ impl TtyHost {
     /// When the program can't be started, or the terminal has gone meanwhile.
     pub fn lend(&mut self, command: &mut Command) -> io::Result<Option<i32>> {
         let code = self.screen.lend(command);
-        // What the keyboard sent to both was for the other.
-        for (number, signal) in &mut self.signals.ends {
-            if [Sent::INT, Sent::QUIT].iter().any(|sent| sent.as_raw() == *number) {
-                while signal.recv().now_or_never().is_some() {}
-            }
-        }
+        self.signals.deaf_until = Some(Instant::now() + ECHO);
         code
     }
 
@@ -117,9 +119,13 @@ impl Stream for TtySignals {
         {
             super::failing::fail();
         }
+        let deaf = self.deaf_until.is_some_and(|until| Instant::now() < until);
+        let for_another = |number: i32| deaf && [Sent::INT, Sent::QUIT].iter().any(|sent| sent.as_raw() == number);
         for (number, signal) in &mut self.ends {
-            if signal.poll_recv(cx).is_ready() {
-                return Poll::Ready(Some(Signal::End(*number)));
+            while signal.poll_recv(cx).is_ready() {
+                if !for_another(*number) {
+                    return Poll::Ready(Some(Signal::End(*number)));
+                }
             }
         }
         if self.stop.poll_recv(cx).is_ready() {
@@ -128,9 +134,13 @@ impl Stream for TtySignals {
         if self.go_on.poll_recv(cx).is_ready() {
             return Poll::Ready(Some(Signal::Continue));
         }
-        match self.ending.load(Ordering::Acquire) {
+        match i32::try_from(self.ending.load(Ordering::Acquire)).unwrap_or_default() {
             0 => Poll::Pending,
-            signal => Poll::Ready(Some(Signal::End(i32::try_from(signal).unwrap_or_default()))),
+            signal if for_another(signal) => {
+                self.ending.store(0, Ordering::Release);
+                Poll::Pending
+            }
+            signal => Poll::Ready(Some(Signal::End(signal))),
         }
     }
 }

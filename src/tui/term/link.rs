@@ -22,6 +22,7 @@ pub(super) const LEFT: [u8; 3] = [0, b'L', b'@'];
 #[derive(Debug, Default)]
 pub(super) struct Ear {
     screen: Option<Modes>,
+    was_up: bool,
     mark: Vec<u8>,
     held: Vec<u8>,
     dropped: usize,
@@ -38,6 +39,7 @@ impl Ear {
                 ([0], kind) => self.mark.push(kind),
                 ([0, b'E'], modes) => {
                     self.screen = Some(Modes::from_byte(modes));
+                    self.was_up = true;
                     self.mark.clear();
                 }
                 (_, _) => {
@@ -51,6 +53,12 @@ impl Ear {
     /// The modes of the screen that is up, if one is.
     pub(super) fn screen(&self) -> Option<Modes> {
         self.screen
+    }
+
+    /// Whether the screen was up and isn't now: the terminal is another program's, or the dashboard
+    /// is about to end.
+    pub(super) fn is_lent(&self) -> bool {
+        self.was_up && self.screen.is_none()
     }
 
     /// The screen is gone, whatever the dashboard said last.
@@ -94,8 +102,10 @@ mod tests {
         ear.hear(&entered(Modes::default()));
         ear.hear(b"during");
         assert_eq!(ear.screen(), Some(Modes::default()));
+        assert!(!ear.is_lent());
         assert_eq!(ear.take_text(true), None);
         ear.hear(&LEFT);
+        assert!(ear.is_lent());
         assert_eq!(ear.take_text(false), None, "half a line waits");
         assert_eq!(ear.take_text(true).as_deref(), Some("during\n"));
     }
