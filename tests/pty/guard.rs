@@ -200,7 +200,7 @@ fn what_is_written_to_standard_error_waits_until_the_screen_is_left() {
     let mut session = Start::vigie().env("VIGIE_TEST_PANIC", "stderr").start();
     session.until_frame();
     session.signal(session.guard(), Signal::USR1);
-    session.resize(70, 20);
+    session.until_text("on request");
     session.signal(session.guard(), Signal::TERM);
     assert_eq!(session.until_ended(), 143);
     session.until_text("a library complains␛[31m");

@@ -242,14 +242,22 @@ impl Session {
 
     /// Changes the size.
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
-        self.seen
-            .0
-            .0
-            .lock()
-            .unwrap()
-            .vt
-            .screen_mut()
-            .set_size(rows.max(1), columns.max(1));
+        {
+            // A new emulator in the old one's modes: resizing one can leave its cursor outside. What it
+            // showed is drawn anew by whoever handles the new size.
+            let mut inner = self.seen.0.0.lock().unwrap();
+            let old = inner.vt.screen();
+            let modes = [
+                (old.alternate_screen(), "\x1b[?1049h"),
+                (old.hide_cursor(), "\x1b[?25l"),
+                (old.bracketed_paste(), "\x1b[?2004h"),
+            ];
+            let mut new = vt100::Parser::new(rows.max(2), columns.max(2), 200);
+            for (_, mode) in modes.iter().filter(|(on, _)| *on) {
+                new.process(mode.as_bytes());
+            }
+            inner.vt = new;
+        }
         self.resize_quietly(columns, rows);
     }
 

@@ -18,11 +18,7 @@ pub(super) fn on_signal() -> io::Result<Option<Signal>> {
 pub(super) fn fail() {
     match std::env::var(ENV).as_deref() {
         Ok("main") => panic!("on request, in the main thread"),
-        Ok("thread") => {
-            let _ = std::thread::Builder::new()
-                .name("doomed".into())
-                .spawn(|| panic!("on request, in a thread"));
-        }
+        Ok("thread") => panic_in_a_thread(),
         Ok("task") => {
             tokio::spawn(async { panic!("on request, in a task") });
         }
@@ -30,9 +26,18 @@ pub(super) fn fail() {
         Ok("hang") => std::thread::sleep(std::time::Duration::from_secs(3600)),
         Ok("stderr") => {
             let _ = rustix::io::write(io::stderr(), b"a library complains\x1b[31m\n");
+            // Something to be seen by, once it is done.
+            panic_in_a_thread();
         }
         _ => {}
     }
+}
+
+#[allow(clippy::panic, reason = "it is what this is for")]
+fn panic_in_a_thread() {
+    let _ = std::thread::Builder::new()
+        .name("doomed".into())
+        .spawn(|| panic!("on request, in a thread"));
 }
 
 /// The program that is lent the terminal in place of stopping, where a test asks for it.
