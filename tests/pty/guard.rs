@@ -241,8 +241,8 @@ fn a_shell_stops_it_and_brings_it_back() {
         session.signal(dashboard, signal);
         session.until_screen("the shell", |s| !s.alternate_screen() && !s.hide_cursor());
         session.until_screen("the prompt", |s| s.contents().trim_end().ends_with("ready>"));
-        session.type_in("fg\n");
         let frames = frames(&session);
+        session.type_in("fg\n");
         session.until_screen("the dashboard again", vt100::Screen::alternate_screen);
         session.until_raw("a whole frame", |raw| count_frames(raw) > frames);
     }

@@ -33,7 +33,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Signals passed on to the child.
-const PASSED_ON: [Signal; 8] = [
+const PASSED_ON: [Signal; 7] = [
     Signal::TERM,
     Signal::HUP,
     Signal::INT,
@@ -41,7 +41,6 @@ const PASSED_ON: [Signal; 8] = [
     Signal::TSTP,
     Signal::USR1,
     Signal::USR2,
-    Signal::CONT,
 ];
 
 /// Runs `dashboard` under a guard process. In the process that the operator started this becomes
@@ -145,7 +144,11 @@ impl Guard {
             }
             let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
             match rustix::process::waitpid(Some(self.child), options) {
-                Ok(Some((_, status))) if status.stopped() => self.stop_along(),
+                Ok(Some((_, status))) if status.stopped() => {
+                    if let Some(status) = self.stop_along() {
+                        return self.end(status);
+                    }
+                }
                 Ok(Some((_, status))) => return self.end(status),
                 Ok(None) | Err(rustix::io::Errno::INTR) => {}
                 Err(_) => return self.end_with(1),
@@ -209,15 +212,29 @@ impl Guard {
     /// it couldn't), or because it reached for the terminal from the background. The shell watches
     /// this process, so this one stops as well. Where no shell could ever wake it again (it is the
     /// terminal's first process), the child goes on at once.
-    fn stop_along(&mut self) {
-        self.listen();
-        self.restore(false);
-        if can_be_resumed() {
+    ///
+    /// Answers how the child ended, where it did meanwhile.
+    fn stop_along(&mut self) -> Option<WaitStatus> {
+        loop {
+            self.listen();
+            self.restore(false);
+            if !can_be_resumed() {
+                let _ = rustix::process::kill_process(self.child, Signal::CONT);
+                return None;
+            }
             let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::STOP);
-            // Awake again. The shell's SIGCONT went to the whole group, and to the child once more
-            // from here when this process was woken alone.
-        } else {
-            let _ = rustix::process::kill_process(self.child, Signal::CONT);
+            // Awake again. A shell's SIGCONT went to the whole group; one that was meant for this process
+            // alone is passed on. Never a second one: it would undo a stop that has come since.
+            let options = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
+            match rustix::process::waitpid(Some(self.child), options) {
+                Ok(Some((_, status))) if status.stopped() => {}
+                Ok(Some((_, status))) if status.continued() => return None,
+                Ok(Some((_, status))) => return Some(status),
+                Ok(None) | Err(_) => {
+                    let _ = rustix::process::kill_process(self.child, Signal::CONT);
+                    return None;
+                }
+            }
         }
     }
 
