@@ -12,6 +12,7 @@
 //! | [`ops`] | what a dashboard key or a verb of the command line does, once, for both | domain, config, registry, remote, jobs |
 //! | [`tui`] | the dashboard; only `tui::task` knows ops | domain |
 //! | [`sandbox`] | a private fleet on this machine: a PostgreSQL cluster and Odoo stand-ins | everything |
+//! | [`cli`] | the command line: verbs, tables, JSON, exit codes | everything |
 
 pub mod cli;
 pub mod config;
