@@ -1,10 +1,13 @@
 //! Templates, plans and customers.
 
-use super::db::{Attempt, Done, from_json, from_word, json, mutate, same_version, store, text_of, time_of, violated};
+use super::db::{
+    Attempt, Done, from_json, from_word, json, mutate, refuse_open_job, same_version, select_rows, store, text_of,
+    time_of, violated,
+};
 use super::servers::{get, parsed, parsed_opt};
 use crate::domain::instance::{Customer, Plan};
 use crate::domain::template::{Template, TemplateFacts, TemplateSpec};
-use crate::domain::{Code, CustomerId, JobId, PlanId, SafeText, ServerId, TemplateId};
+use crate::domain::{Code, CustomerId, PlanId, SafeText, ServerId, TemplateId};
 use crate::registry::{Op, RegistryError, Result};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::json;
@@ -36,15 +39,7 @@ fn read(row: &Row<'_>) -> Result<Template> {
 }
 
 fn select(conn: &Connection, rest: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Template>> {
-    let mut statement = conn
-        .prepare_cached(&format!("SELECT * FROM saas_template {rest}"))
-        .map_err(store)?;
-    let mut rows = statement.query(params).map_err(store)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(store)? {
-        found.push(read(row)?);
-    }
-    Ok(found)
+    select_rows(conn, &format!("SELECT * FROM saas_template {rest}"), params, read)
 }
 
 pub(super) fn templates(conn: &Connection) -> Result<Vec<Template>> {
@@ -154,19 +149,7 @@ pub(super) fn remove_template(conn: &mut Connection, op: &Op, id: TemplateId, ve
                 before.version,
                 version,
             )?;
-            let job: Option<i64> = tx
-                .prepare_cached(
-                    "SELECT id FROM saas_job WHERE template_id = ?1 AND state IN ('queued', 'running', 'undoing')
-                     ORDER BY id LIMIT 1",
-                )
-                .and_then(|mut s| s.query_row([id.0], |row| row.get(0)).optional())
-                .map_err(store)?;
-            if let Some(job) = job {
-                return Err(RegistryError::Reserved {
-                    what: format!("template {label}"),
-                    job: JobId(job),
-                });
-            }
+            refuse_open_job(tx, "template_id", id.0, || format!("template {label}"))?;
             let (all, failed): (i64, i64) = tx
                 .query_row(
                     "SELECT count(*), coalesce(sum(state = 'failed'), 0) FROM saas_instance WHERE template_id = ?1",

@@ -100,6 +100,45 @@ pub(super) fn is_busy(e: &rusqlite::Error) -> bool {
     )
 }
 
+/// All rows of a query, read one by one.
+pub(super) fn select_rows<T>(
+    conn: &Connection,
+    sql: &str,
+    params: &[&dyn rusqlite::ToSql],
+    read: impl Fn(&rusqlite::Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = conn.prepare_cached(sql).map_err(store)?;
+    let mut rows = statement.query(params).map_err(store)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(store)? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+/// Refuses while a job that isn't over works on the row that `column` of the jobs names.
+pub(super) fn refuse_open_job(
+    conn: &Connection,
+    column: &'static str,
+    id: i64,
+    what: impl FnOnce() -> String,
+) -> Result<()> {
+    let open: Option<i64> = conn
+        .prepare_cached(&format!(
+            "SELECT id FROM saas_job WHERE {column} = ?1 AND state IN ('queued', 'running', 'undoing')
+             ORDER BY id LIMIT 1"
+        ))
+        .and_then(|mut s| s.query_row([id], |row| row.get(0)).optional())
+        .map_err(store)?;
+    match open {
+        None => Ok(()),
+        Some(job) => Err(RegistryError::Reserved {
+            what: what(),
+            job: crate::domain::JobId(job),
+        }),
+    }
+}
+
 /// A failure of the store itself.
 pub(super) fn store(e: rusqlite::Error) -> RegistryError {
     let transient = is_busy(&e) || e.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted);

@@ -1,12 +1,12 @@
 //! Instances, and the rules of a place on a server.
 
-use super::db::{Attempt, Done, mutate, store, time_of, unreadable, violated};
+use super::db::{Attempt, Done, mutate, refuse_open_job, select_rows, store, time_of, unreadable, violated};
 use crate::domain::capacity::{Thresholds, can_host};
 use crate::domain::instance::{Instance, InstanceSpec, InstanceState};
 use crate::domain::template::TemplateState;
-use crate::domain::{CustomerId, InstanceId, JobId, PlanId, SafeText, ServerId, TemplateId};
+use crate::domain::{CustomerId, InstanceId, PlanId, SafeText, ServerId, TemplateId};
 use crate::registry::{Op, RegistryError, Result};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, Row};
 use serde_json::json;
 
 const COLUMNS: &str = "id, version, name, customer_id, plan_id, template_id, server_id, database_name, subdomain, url,
@@ -58,15 +58,12 @@ fn read(row: &Row<'_>) -> Result<Instance> {
 }
 
 fn select(conn: &Connection, rest: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Instance>> {
-    let mut statement = conn
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM saas_instance {rest}"))
-        .map_err(store)?;
-    let mut rows = statement.query(params).map_err(store)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(store)? {
-        found.push(read(row)?);
-    }
-    Ok(found)
+    select_rows(
+        conn,
+        &format!("SELECT {COLUMNS} FROM saas_instance {rest}"),
+        params,
+        read,
+    )
 }
 
 pub(super) fn all(conn: &Connection, server: Option<ServerId>) -> Result<Vec<Instance>> {
@@ -178,19 +175,7 @@ pub(super) fn forget(conn: &mut Connection, op: &Op, id: InstanceId) -> Result<(
         &attempt,
         |tx| {
             let before = by_id(tx, id)?;
-            let job: Option<i64> = tx
-                .prepare_cached(
-                    "SELECT id FROM saas_job WHERE instance_id = ?1 AND state IN ('queued', 'running', 'undoing')
-                     ORDER BY id LIMIT 1",
-                )
-                .and_then(|mut s| s.query_row([id.0], |row| row.get(0)).optional())
-                .map_err(store)?;
-            if let Some(job) = job {
-                return Err(RegistryError::Reserved {
-                    what: format!("instance {label}"),
-                    job: JobId(job),
-                });
-            }
+            refuse_open_job(tx, "instance_id", id.0, || format!("instance {label}"))?;
             if !matches!(before.state, InstanceState::Failed | InstanceState::Draft) {
                 return Err(RegistryError::Rule(format!(
                     "instance {label} is {}: only a failed one or a draft is forgotten; delete it, so that its database goes too",

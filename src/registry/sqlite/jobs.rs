@@ -1,6 +1,6 @@
 //! Jobs as they are read, and as workers run them: leases, steps, ends.
 
-use super::db::{Done, audit, begin, from_json, from_word, json, store, text_of, time_of, time_opt};
+use super::db::{Done, audit, begin, from_json, from_word, json, select_rows, store, text_of, time_of, time_opt};
 use super::effects;
 use super::servers::{by_worker, get};
 use crate::domain::job::{Job, JobState, Lease, PlannedStep, StepRecord, StepState};
@@ -64,14 +64,7 @@ fn read_step(row: &Row<'_>) -> Result<StepRecord> {
 
 /// The jobs that `rest` selects, with their steps: two statements, however many jobs.
 fn select(conn: &Connection, rest: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Job>> {
-    let mut statement = conn
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM saas_job {rest}"))
-        .map_err(store)?;
-    let mut rows = statement.query(params).map_err(store)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(store)? {
-        found.push(read(row)?);
-    }
+    let mut found = select_rows(conn, &format!("SELECT {COLUMNS} FROM saas_job {rest}"), params, read)?;
     let ids = json(&found.iter().map(|j| j.id).collect::<Vec<_>>())?;
     let mut steps: HashMap<i64, Vec<StepRecord>> = HashMap::new();
     let mut statement = conn

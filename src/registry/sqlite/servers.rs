@@ -1,14 +1,14 @@
 //! Servers: what operators write down and intend.
 
 use super::db::{Attempt, Done, difference, from_word, masked, mutate, same_version, store};
-use super::db::{text_of, time_of, time_opt, unreadable, violated};
+use super::db::{refuse_open_job, select_rows, text_of, time_of, time_opt, unreadable, violated};
 use crate::domain::audit::Actor;
 use crate::domain::health::HealthTrack;
 use crate::domain::server::{Server, ServerEvent, ServerSpec, SshAccess, Transition, decide};
 use crate::domain::{Code, SafeText, ServerId};
 use crate::registry::{Op, RegistryError, Result};
 use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 use serde_json::{Value, json};
 
 const COLUMNS: &str = "id, version, name, code, description, server_url, server_ip, port, ssh_host, ssh_user, ssh_port,
@@ -98,15 +98,7 @@ fn read(row: &Row<'_>) -> Result<Server> {
 }
 
 fn select(conn: &Connection, rest: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Server>> {
-    let mut statement = conn
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM saas_server {rest}"))
-        .map_err(store)?;
-    let mut rows = statement.query(params).map_err(store)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(store)? {
-        found.push(read(row)?);
-    }
-    Ok(found)
+    select_rows(conn, &format!("SELECT {COLUMNS} FROM saas_server {rest}"), params, read)
 }
 
 pub(super) fn all(conn: &Connection) -> Result<Vec<Server>> {
@@ -360,18 +352,7 @@ pub(super) fn transition(
 /// it; templates and unfinished jobs keep it.
 fn remove(tx: &Connection, server: &Server) -> Result<()> {
     let id = server.id.0;
-    let job: Option<i64> = tx
-        .prepare_cached(
-            "SELECT id FROM saas_job WHERE server_id = ?1 AND state IN ('queued', 'running', 'undoing') LIMIT 1",
-        )
-        .and_then(|mut s| s.query_row([id], |row| row.get(0)).optional())
-        .map_err(store)?;
-    if let Some(job) = job {
-        return Err(RegistryError::Reserved {
-            what: format!("server {}", server.spec.code),
-            job: crate::domain::JobId(job),
-        });
-    }
+    refuse_open_job(tx, "server_id", id, || format!("server {}", server.spec.code))?;
     let templates: i64 = tx
         .query_row("SELECT count(*) FROM saas_template WHERE server_id = ?1", [id], |row| {
             row.get(0)
