@@ -240,8 +240,8 @@ impl Guard {
 
     /// Puts the terminal back where the child has not, and only while it is ours.
     fn restore(&mut self, ended: bool) {
-        let ours = match rustix::termios::tcgetpgrp(&self.tty) {
-            Ok(group) => group == rustix::process::getpgrp(),
+        let ours = match nix::unistd::tcgetpgrp(&self.tty) {
+            Ok(group) => group == nix::unistd::getpgrp(),
             // No longer the controlling terminal, or gone: trying does no harm.
             Err(_) => true,
         };
@@ -308,10 +308,14 @@ fn program() -> io::Result<PathBuf> {
 /// Whether a job-control shell is there to resume this process: its parent is in the same session
 /// and in another process group. It is the kernel's own rule for orphaned process groups.
 pub(super) fn can_be_resumed() -> bool {
-    let Some(parent) = rustix::process::getppid() else {
+    // By nix: a session or group that is outside of this process's pid namespace has the number 0, which
+    // rustix takes for impossible.
+    use nix::unistd::{getpgid, getpgrp, getppid, getsid};
+    let parent = getppid();
+    if parent.as_raw() == 0 {
         return false;
-    };
-    let same_session = rustix::process::getsid(Some(parent)).ok() == rustix::process::getsid(None).ok();
-    let other_group = rustix::process::getpgid(Some(parent)).ok() != Some(rustix::process::getpgrp());
+    }
+    let same_session = getsid(Some(parent)) == getsid(None);
+    let other_group = getpgid(Some(parent)) != Ok(getpgrp());
     same_session && other_group
 }
