@@ -339,6 +339,8 @@ CREATE TRIGGER saas_template_database_free_again BEFORE UPDATE OF server_id, tem
 -- one update a server.
 CREATE FUNCTION saas_instance_count() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    over boolean := false;
 BEGIN
     IF TG_OP = 'INSERT' THEN
         UPDATE saas_server s SET instance_count = s.instance_count + d.n
@@ -370,6 +372,21 @@ BEGIN
               GROUP BY 1 HAVING sum(n) <> 0 ORDER BY 1) AS d
         WHERE t.id = d.template_id;
         INSERT INTO saas_change (entity, entity_id) SELECT 'instance', id FROM now_there;
+    END IF;
+    -- Several rows of one statement don't see each other before they are there: servers that got more are looked
+    -- at again.
+    IF TG_OP = 'INSERT' THEN
+        over := EXISTS (SELECT FROM saas_server s WHERE s.instance_count > s.max_instances
+                        AND s.id IN (SELECT server_id FROM now_there WHERE state <> 'failed'));
+    ELSIF TG_OP = 'UPDATE' THEN
+        over := EXISTS (SELECT FROM saas_server s WHERE s.instance_count > s.max_instances
+                        AND s.id IN (SELECT server_id
+                                     FROM (SELECT server_id, 1 AS n FROM now_there WHERE state <> 'failed'
+                                           UNION ALL SELECT server_id, -1 FROM was_there WHERE state <> 'failed') AS sides
+                                     GROUP BY 1 HAVING sum(n) > 0));
+    END IF;
+    IF over THEN
+        RAISE EXCEPTION 'vigie: no place' USING ERRCODE = 'check_violation', CONSTRAINT = 'saas_instance_place';
     END IF;
     RETURN NULL;
 END $$;
