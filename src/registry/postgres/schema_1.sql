@@ -284,7 +284,7 @@ BEGIN
     -- A statement of its own: it sees what was committed while this waited.
     IF EXISTS (SELECT FROM saas_reservation r
                WHERE r.key = NEW.key AND r.job_id <> NEW.job_id AND (r.exclusive OR NEW.exclusive)) THEN
-        RAISE EXCEPTION 'vigie: reserved' USING ERRCODE = 'check_violation', CONSTRAINT = 'saas_reservation_alone';
+        RAISE EXCEPTION 'vigie: reserved';
     END IF;
     RETURN NEW;
 END $$;
@@ -302,14 +302,14 @@ DECLARE
 BEGIN
     SELECT instance_count >= max_instances INTO full_up FROM saas_server WHERE id = NEW.server_id FOR NO KEY UPDATE;
     IF full_up THEN
-        RAISE EXCEPTION 'vigie: no place' USING ERRCODE = 'check_violation', CONSTRAINT = 'saas_instance_place';
+        RAISE EXCEPTION 'vigie: no place';
     END IF;
     IF EXISTS (SELECT FROM saas_template t
                WHERE t.server_id = NEW.server_id AND t.template_database = NEW.database_name) THEN
-        RAISE EXCEPTION 'vigie: database taken' USING ERRCODE = 'check_violation', CONSTRAINT = 'saas_instance_place';
+        RAISE EXCEPTION 'vigie: database taken';
     END IF;
     IF EXISTS (SELECT FROM saas_template t WHERE t.id = NEW.template_id AND t.server_id <> NEW.server_id) THEN
-        RAISE EXCEPTION 'vigie: template elsewhere' USING ERRCODE = 'check_violation', CONSTRAINT = 'saas_instance_place';
+        RAISE EXCEPTION 'vigie: template elsewhere';
     END IF;
     RETURN NEW;
 END $$;
@@ -326,7 +326,7 @@ BEGIN
     IF EXISTS (SELECT FROM saas_instance i WHERE i.server_id = NEW.server_id
                AND i.database_name = NEW.template_database AND i.state <> 'failed') THEN
         RAISE EXCEPTION 'vigie: template database taken'
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'saas_template_database_free';
+           ;
     END IF;
     RETURN NEW;
 END $$;
@@ -386,7 +386,7 @@ BEGIN
                                      GROUP BY 1 HAVING sum(n) > 0));
     END IF;
     IF over THEN
-        RAISE EXCEPTION 'vigie: no place' USING ERRCODE = 'check_violation', CONSTRAINT = 'saas_instance_place';
+        RAISE EXCEPTION 'vigie: no place';
     END IF;
     RETURN NULL;
 END $$;
