@@ -282,6 +282,9 @@ pub struct Job {
     pub attempt: u32,
     /// Whether an operator asked to stop it.
     pub cancel_requested: bool,
+    /// The id of the key without which the last worker could not go on; one that has it takes the job.
+    #[serde(default)]
+    pub waits_for_key: Option<String>,
     /// Who asked for it.
     pub asked_by: String,
     /// When it was asked.

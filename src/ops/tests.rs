@@ -114,7 +114,7 @@ async fn a_job_is_followed_to_its_end_line_by_line_and_none_twice() {
     let written = tokio::spawn(async move {
         let claim = writer
             .registry
-            .claim_job("w", Duration::from_secs(20))
+            .claim_job("w", &crate::registry::ClaimTerms::lease(Duration::from_secs(20)))
             .await
             .unwrap()
             .unwrap();

@@ -228,6 +228,30 @@ pub struct NewJob {
     pub thresholds: Thresholds,
 }
 
+/// On what terms a worker takes jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimTerms {
+    /// How long the lease is.
+    pub lease: Duration,
+    /// A job is taken only while fewer than so many run on its server, over all workers: those under
+    /// a lease that is in force. 0: no limit.
+    pub per_server: usize,
+    /// The ids of keys that this worker was found to lack: a job that waits for one of them is left
+    /// to a worker that has it.
+    pub lacks_keys: Vec<String>,
+}
+
+impl ClaimTerms {
+    /// A lease so long, without limits.
+    pub fn lease(lease: Duration) -> Self {
+        Self {
+            lease,
+            per_server: 0,
+            lacks_keys: Vec::new(),
+        }
+    }
+}
+
 /// A worker's claim on a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
@@ -352,10 +376,11 @@ pub trait Registry: Send + Sync {
     async fn record_check(&self, id: ServerId, report: &CheckReport, rules: &HealthRules) -> Result<Server>;
     /// A server's kept checks, the newest first.
     async fn health_history(&self, id: ServerId, since: Option<Timestamp>, limit: usize) -> Result<Vec<HealthCheck>>;
-    /// Claims the checks due by `now` for `worker`, at most `limit`: servers in active or maintenance
+    /// Claims the checks due by `now` (`None`: by the store's own clock), at most `limit`: servers in active or maintenance
     /// intent last checked (or claimed) before `now - interval`, spread by a hash of their id so that
     /// not all fall due in the same second. A claimed one is not handed out again for `interval`.
-    async fn claim_due_checks(&self, now: Timestamp, interval: Duration, limit: usize) -> Result<Vec<ServerId>>;
+    async fn claim_due_checks(&self, now: Option<Timestamp>, interval: Duration, limit: usize)
+    -> Result<Vec<ServerId>>;
 
     /// All templates, by code.
     async fn templates(&self) -> Result<Vec<Template>>;
@@ -399,12 +424,16 @@ pub trait Registry: Send + Sync {
     /// or cancelled one from its first step, a stuck one where it stuck (undo steps that failed are
     /// undone again; past a pivot the failed step is run again).
     async fn retry_job(&self, op: &Op, id: JobId, thresholds: &Thresholds) -> Result<Job>;
-    /// Claims the oldest job that waits, or whose lease ran out or whose worker is dead.
-    async fn claim_job(&self, worker: &str, lease: Duration) -> Result<Option<Claim>>;
+    /// Claims a job that waits, or whose lease ran out or whose worker is dead. Of those that the
+    /// terms allow: one that was begun before one that wasn't, then one of the server on which the
+    /// fewest run, then the oldest. What the job waited for is forgotten.
+    async fn claim_job(&self, worker: &str, terms: &ClaimTerms) -> Result<Option<Claim>>;
     /// Renews a lease; the answer is whether a cancel was asked.
     async fn renew_lease(&self, job: JobId, token: i64, lease: Duration) -> Result<bool>;
-    /// Hands a job back unfinished, for another worker to go on with.
-    async fn release_job(&self, job: JobId, token: i64) -> Result<()>;
+    /// Hands a job back unfinished, for another worker to go on with; one of which no step was begun
+    /// is queued again. `waits_for_key`: the id of the key that this worker lacked, see
+    /// [`Job::waits_for_key`] and [`ClaimTerms::lacks_keys`].
+    async fn release_job(&self, job: JobId, token: i64, waits_for_key: Option<&str>) -> Result<()>;
     /// Records a step. Refused under a stale token.
     async fn record_step(&self, job: JobId, token: i64, change: &StepChange) -> Result<Job>;
     /// Ends a job: its reservations go, consequences follow. Refused under a stale token.

@@ -293,7 +293,10 @@ async fn a_postgresql_that_is_restarted_in_the_middle_leaves_nothing_behind() {
         let engine = fleet.engine_trying("", 8, Duration::from_millis(100));
         let claim = fleet
             .registry
-            .claim_job(&vigie::jobs::worker::identity(), Duration::from_secs(20))
+            .claim_job(
+                &vigie::jobs::worker::identity(),
+                &vigie::registry::ClaimTerms::lease(Duration::from_secs(20)),
+            )
             .await
             .unwrap()
             .expect("the job");

@@ -197,7 +197,10 @@ impl Bench {
         let asked = Instant::now();
         let claim = self
             .registry
-            .claim_job(&vigie::jobs::worker::identity(), Duration::from_secs(20))
+            .claim_job(
+                &vigie::jobs::worker::identity(),
+                &vigie::registry::ClaimTerms::lease(Duration::from_secs(20)),
+            )
             .await
             .unwrap()
             .expect("a job to claim");
@@ -417,7 +420,7 @@ async fn a_holder_that_can_not_renew_stops_itself_and_the_next_one_settles() {
     let worker = vigie::jobs::worker::identity();
     let claim = bench
         .registry
-        .claim_job(&worker, times.lease)
+        .claim_job(&worker, &vigie::registry::ClaimTerms::lease(times.lease))
         .await
         .unwrap()
         .expect("a job");
@@ -434,7 +437,10 @@ async fn a_holder_that_can_not_renew_stops_itself_and_the_next_one_settles() {
     wait_until("the lease's end", || async {
         match bench
             .registry
-            .claim_job("other:1:1", Duration::from_secs(20))
+            .claim_job(
+                "other:1:1",
+                &vigie::registry::ClaimTerms::lease(Duration::from_secs(20)),
+            )
             .await
             .unwrap()
         {

@@ -195,7 +195,7 @@ impl Fleet {
         let worker = vigie::jobs::worker::identity();
         let claim = self
             .registry
-            .claim_job(&worker, Duration::from_secs(20))
+            .claim_job(&worker, &vigie::registry::ClaimTerms::lease(Duration::from_secs(20)))
             .await
             .unwrap()
             .expect("a job to claim");

@@ -179,7 +179,7 @@ impl Run<'_> {
         );
         self.log.flush(Duration::from_secs(2)).await;
         let (registry, id, token) = (Arc::clone(&self.engine.registry), self.job.id, self.token);
-        match self.stored(|| registry.release_job(id, token)).await {
+        match self.stored(|| registry.release_job(id, token, None)).await {
             Ok(()) => Parted::HandedBack,
             Err(_) => Parted::Lost,
         }

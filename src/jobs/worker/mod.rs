@@ -7,14 +7,14 @@ mod schedule;
 pub use detached::{Spawned, detach, spawn_detached};
 pub use schedule::ScheduleOptions;
 
-use super::engine::{Engine, EngineOptions, Parted, Stop};
+use super::engine::{Engine, EngineOptions, Stop};
 use super::tools::Tools;
-use crate::domain::{JobId, Problem, ServerId};
-use crate::registry::{Change, ChangeStream, Claim, Registry};
+use crate::domain::{JobId, Problem};
+use crate::registry::{Change, ChangeStream, Claim, ClaimTerms, Registry};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +25,7 @@ pub struct WorkerOptions {
     pub id: String,
     /// Jobs at once.
     pub concurrency: usize,
-    /// Jobs at once on one server.
+    /// Jobs at once on one server, over all workers; see [`ClaimTerms::per_server`].
     pub per_server: usize,
     /// How often it looks for jobs whose worker is gone, and says that it is alive.
     pub poll: Duration,
@@ -88,7 +88,6 @@ struct Worker {
     options: WorkerOptions,
     engine: Arc<Engine>,
     running: Arc<Mutex<HashMap<JobId, Arc<Notify>>>>,
-    servers: Mutex<HashMap<ServerId, Arc<Semaphore>>>,
     drain: CancellationToken,
     now: CancellationToken,
 }
@@ -112,7 +111,6 @@ pub async fn run(
         registry: Arc::clone(&registry),
         engine: Arc::new(engine),
         running: Arc::default(),
-        servers: Mutex::default(),
         drain: CancellationToken::new(),
         now: CancellationToken::new(),
         options,
@@ -232,9 +230,13 @@ impl Worker {
     /// Claims a job and starts it; whether there was one.
     async fn claim(self: &Arc<Self>, jobs: &mut JoinSet<()>) -> bool {
         let asked = Instant::now();
-        let lease = self.options.engine.times.lease;
+        let terms = ClaimTerms {
+            lease: self.options.engine.times.lease,
+            per_server: self.options.per_server,
+            lacks_keys: Vec::new(),
+        };
         let limit = self.options.engine.registry_limit;
-        match within(limit, self.registry.claim_job(&self.options.id, lease)).await {
+        match within(limit, self.registry.claim_job(&self.options.id, &terms)).await {
             Ok(Some(claim)) => {
                 jobs.spawn(Arc::clone(self).run_job(claim, asked));
                 true
@@ -248,66 +250,21 @@ impl Worker {
     }
 
     async fn run_job(self: Arc<Self>, claim: Claim, claimed: Instant) {
-        let (id, server) = (claim.job.id, claim.job.spec.server_id());
+        let id = claim.job.id;
         let poke = Arc::new(Notify::new());
         self.running
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(id, Arc::clone(&poke));
         tracing::info!(job = %id, kind = claim.job.spec.kind().word(), token = claim.token, "claimed");
-        let parted = match self.place_on(server, &claim, claimed).await {
-            Some((_permit, claimed)) => {
-                let stop = Stop {
-                    drain: self.drain.clone(),
-                    now: self.now.clone(),
-                    poke,
-                };
-                self.engine.run(claim, claimed, stop).await
-            }
-            None => Parted::HandedBack,
+        let stop = Stop {
+            drain: self.drain.clone(),
+            now: self.now.clone(),
+            poke,
         };
+        let parted = self.engine.run(claim, claimed, stop).await;
         self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         tracing::info!(job = %id, ?parted, "parted");
-    }
-
-    /// Waits for one of the server's slots, keeping the lease; `None` when the worker ends before.
-    async fn place_on(
-        &self,
-        server: ServerId,
-        claim: &Claim,
-        mut claimed: Instant,
-    ) -> Option<(OwnedSemaphorePermit, Instant)> {
-        let slots = Arc::clone(
-            self.servers
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .entry(server)
-                .or_insert_with(|| Arc::new(Semaphore::new(self.options.per_server.max(1)))),
-        );
-        let (id, token) = (claim.job.id, claim.token);
-        let times = self.options.engine.times;
-        loop {
-            let wait = tokio::time::timeout(times.heartbeat, Arc::clone(&slots).acquire_owned());
-            tokio::select! {
-                () = self.drain.cancelled() => {
-                    let _ = within(self.options.engine.registry_limit, self.registry.release_job(id, token)).await;
-                    return None;
-                }
-                got = wait => match got {
-                    Ok(Ok(permit)) => return Some((permit, claimed)),
-                    Ok(Err(_)) => return None,
-                    Err(_) => {
-                        let asked = Instant::now();
-                        let renewed = self.registry.renew_lease(id, token, times.lease);
-                        match within(self.options.engine.registry_limit, renewed).await {
-                            Ok(_) => claimed = asked,
-                            Err(_) if claimed.elapsed() >= times.self_stop() => return None,
-                            Err(_) => {}
-                        }
-                    }
-                },
-            }
-        }
     }
 }
 

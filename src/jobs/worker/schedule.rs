@@ -51,7 +51,7 @@ pub(super) async fn run(
     let every = LOOK_EVERY.min(options.interval / 10).max(Duration::from_millis(200));
     let mut prune_at = tokio::time::Instant::now() + PRUNE_EVERY.mul_f64(crate::jobs::random_share());
     loop {
-        let due = registry.claim_due_checks(Timestamp::now(), options.interval, BATCH);
+        let due = registry.claim_due_checks(None, options.interval, BATCH);
         match tokio::time::timeout(REGISTRY_LIMIT, due).await {
             Ok(Ok(due)) => {
                 for server in due {

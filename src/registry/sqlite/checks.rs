@@ -133,10 +133,11 @@ fn spread(id: ServerId, interval: Duration) -> Duration {
 
 pub(super) fn claim_due(
     conn: &mut Connection,
-    now: Timestamp,
+    now: Option<Timestamp>,
     interval: Duration,
     limit: usize,
 ) -> Result<Vec<ServerId>> {
+    let now = now.unwrap_or_else(Timestamp::now);
     // Looked at without the write lock first: most of the time nothing is due.
     if due(conn, now, interval, limit)?.is_empty() {
         return Ok(Vec::new());

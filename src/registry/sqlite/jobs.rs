@@ -1,20 +1,18 @@
-//! Jobs as they are read, and as workers run them: leases, steps, ends.
+//! Jobs as they are read, and as workers run them: steps, ends.
 
 use super::db::{Done, audit, begin, from_json, from_word, json, select_rows, store, text_of, time_of, time_opt};
 use super::effects;
 use super::servers::{by_worker, get};
 use crate::domain::job::{Job, JobState, Lease, PlannedStep, StepRecord, StepState};
 use crate::domain::{JobId, Problem, SafeText};
-use crate::registry::identity::{ProcessId, boot_id, boot_ms};
-use crate::registry::{Claim, Consequence, JobFilter, Op, RegistryError, Result, StepChange};
+use crate::registry::{Consequence, JobFilter, Op, RegistryError, Result, StepChange};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::time::Duration;
 
 const COLUMNS: &str =
-    "id, spec, title, state, worker, token, attempt, cancel_requested, asked_by, created_at, started_at,
+    "id, spec, title, state, worker, token, waits_for_key, attempt, cancel_requested, asked_by, created_at, started_at,
     finished_at, result, problem";
 
 fn read(row: &Row<'_>) -> Result<Job> {
@@ -29,6 +27,7 @@ fn read(row: &Row<'_>) -> Result<Job> {
         lease: optional("worker")?.map(|worker| Lease { worker, token }),
         attempt: get(row, "attempt")?,
         cancel_requested: get(row, "cancel_requested")?,
+        waits_for_key: optional("waits_for_key")?,
         asked_by: get(row, "asked_by")?,
         created_at: time_of(&get::<String>(row, "created_at")?)?,
         started_at: time_opt(optional("started_at")?.as_deref())?,
@@ -122,60 +121,8 @@ pub(super) fn filtered(conn: &Connection, filter: &JobFilter) -> Result<Vec<Job>
     select(conn, &rest, &params)
 }
 
-/// Whether nobody has this lease any more: never had, of an earlier boot, run out, or its process is gone.
-fn is_free(worker: Option<&str>, boot: Option<&str>, until: Option<i64>) -> bool {
-    let Some(worker) = worker else { return true };
-    boot != Some(boot_id().as_str())
-        || until.is_none_or(|until| until <= boot_ms())
-        || ProcessId::parse(worker).is_some_and(|p| p.is_alive() == Some(false))
-}
-
-/// The oldest job that a worker may take.
-fn next(conn: &Connection) -> Result<Option<JobId>> {
-    let mut statement = conn
-        .prepare_cached(
-            "SELECT id, worker, lease_boot, lease_until_ms FROM saas_job
-             WHERE state IN ('queued', 'running', 'undoing') ORDER BY id",
-        )
-        .map_err(store)?;
-    let mut rows = statement.query([]).map_err(store)?;
-    while let Some(row) = rows.next().map_err(store)? {
-        let worker: Option<String> = get(row, "worker")?;
-        let boot: Option<String> = get(row, "lease_boot")?;
-        if is_free(worker.as_deref(), boot.as_deref(), get(row, "lease_until_ms")?) {
-            return Ok(Some(JobId(get(row, "id")?)));
-        }
-    }
-    Ok(None)
-}
-
-fn until(lease: Duration) -> i64 {
-    boot_ms().saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-}
-
-pub(super) fn claim(conn: &mut Connection, worker: &str, lease: Duration) -> Result<Option<Claim>> {
-    // Looked at without the write lock first: an idle worker writes nothing.
-    if next(conn)?.is_none() {
-        return Ok(None);
-    }
-    let tx = begin(conn)?;
-    let Some(id) = next(&tx)? else {
-        return Ok(None);
-    };
-    tx.prepare_cached(
-        "UPDATE saas_job SET state = CASE state WHEN 'queued' THEN 'running' ELSE state END, worker = ?1,
-             token = token + 1, lease_boot = ?2, lease_until_ms = ?3, started_at = coalesce(started_at, ?4) WHERE id = ?5",
-    )
-    .and_then(|mut s| s.execute((worker, boot_id(), until(lease), text_of(Timestamp::now()), id.0)))
-    .map_err(store)?;
-    let job = by_id(&tx, id)?;
-    let token = job.lease.as_ref().map_or(0, |l| l.token);
-    tx.commit().map_err(store)?;
-    Ok(Some(Claim { job, token }))
-}
-
 /// The job's state and whether a cancel was asked, if the token is the one in force.
-fn fenced(tx: &Connection, job: JobId, token: i64) -> Result<(JobState, bool)> {
+pub(super) fn fenced(tx: &Connection, job: JobId, token: i64) -> Result<(JobState, bool)> {
     let row: Option<(i64, Option<String>, String, bool)> = tx
         .prepare_cached("SELECT token, worker, state, cancel_requested FROM saas_job WHERE id = ?1")
         .and_then(|mut s| {
@@ -194,27 +141,6 @@ fn fenced(tx: &Connection, job: JobId, token: i64) -> Result<(JobState, bool)> {
         return Err(RegistryError::StaleToken { job, token });
     }
     Ok((state, cancel))
-}
-
-pub(super) fn renew(conn: &mut Connection, job: JobId, token: i64, lease: Duration) -> Result<bool> {
-    let tx = begin(conn)?;
-    let (_, cancel) = fenced(&tx, job, token)?;
-    tx.prepare_cached("UPDATE saas_job SET lease_until_ms = ?1, lease_boot = ?2 WHERE id = ?3")
-        .and_then(|mut s| s.execute((until(lease), boot_id(), job.0)))
-        .map_err(store)?;
-    tx.commit().map_err(store)?;
-    Ok(cancel)
-}
-
-pub(super) fn release(conn: &mut Connection, job: JobId, token: i64) -> Result<()> {
-    let tx = begin(conn)?;
-    fenced(&tx, job, token)?;
-    tx.execute(
-        "UPDATE saas_job SET worker = NULL, lease_boot = NULL, lease_until_ms = NULL WHERE id = ?1",
-        [job.0],
-    )
-    .map_err(store)?;
-    tx.commit().map_err(store)
 }
 
 /// The operation under which a job's own consequences are audited.

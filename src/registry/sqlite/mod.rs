@@ -4,6 +4,7 @@
 
 mod catalog;
 mod checks;
+mod claim;
 mod damage;
 mod db;
 mod effects;
@@ -22,8 +23,8 @@ mod threads;
 pub use damage::faults;
 
 use super::{
-    ChangeStream, Claim, Consequence, HealthCheck, JobFilter, NewJob, NewLine, Op, Registry, RegistryError, Result,
-    StepChange, Worker,
+    ChangeStream, Claim, ClaimTerms, Consequence, HealthCheck, JobFilter, NewJob, NewLine, Op, Registry, RegistryError,
+    Result, StepChange, Worker,
 };
 use crate::domain::audit::AuditEntry;
 use crate::domain::capacity::Thresholds;
@@ -167,7 +168,12 @@ impl Registry for Sqlite {
     async fn health_history(&self, id: ServerId, since: Option<Timestamp>, limit: usize) -> Result<Vec<HealthCheck>> {
         self.read(move |c| checks::history(c, id, since, limit)).await
     }
-    async fn claim_due_checks(&self, now: Timestamp, interval: Duration, limit: usize) -> Result<Vec<ServerId>> {
+    async fn claim_due_checks(
+        &self,
+        now: Option<Timestamp>,
+        interval: Duration,
+        limit: usize,
+    ) -> Result<Vec<ServerId>> {
         self.write(move |c| checks::claim_due(c, now, interval, limit)).await
     }
 
@@ -239,15 +245,16 @@ impl Registry for Sqlite {
         let (op, thresholds) = (op.clone(), thresholds.clone());
         self.write(move |c| queue::retry(c, &op, id, &thresholds)).await
     }
-    async fn claim_job(&self, worker: &str, lease: Duration) -> Result<Option<Claim>> {
-        let worker = worker.to_owned();
-        self.write(move |c| jobs::claim(c, &worker, lease)).await
+    async fn claim_job(&self, worker: &str, terms: &ClaimTerms) -> Result<Option<Claim>> {
+        let (worker, terms) = (worker.to_owned(), terms.clone());
+        self.write(move |c| claim::claim(c, &worker, &terms)).await
     }
     async fn renew_lease(&self, job: JobId, token: i64, lease: Duration) -> Result<bool> {
-        self.write(move |c| jobs::renew(c, job, token, lease)).await
+        self.write(move |c| claim::renew(c, job, token, lease)).await
     }
-    async fn release_job(&self, job: JobId, token: i64) -> Result<()> {
-        self.write(move |c| jobs::release(c, job, token)).await
+    async fn release_job(&self, job: JobId, token: i64, waits_for_key: Option<&str>) -> Result<()> {
+        let key = waits_for_key.map(str::to_owned);
+        self.write(move |c| claim::release(c, job, token, key.as_deref())).await
     }
     async fn record_step(&self, job: JobId, token: i64, change: &StepChange) -> Result<Job> {
         let change = change.clone();

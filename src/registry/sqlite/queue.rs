@@ -235,7 +235,8 @@ pub(super) fn cancel(conn: &mut Connection, op: &Op, id: JobId) -> Result<Job> {
                 tx.execute("DELETE FROM saas_reservation WHERE job_id = ?1", [id.0])
                     .map_err(store)?;
                 tx.execute(
-                    "UPDATE saas_job SET state = 'cancelled', cancel_requested = 1, finished_at = ?1, worker = NULL WHERE id = ?2",
+                    "UPDATE saas_job SET state = 'cancelled', cancel_requested = 1, finished_at = ?1, worker = NULL,
+                         waits_for_key = NULL WHERE id = ?2",
                     (text_of(op.at), id.0),
                 )
                 .map_err(store)?;
@@ -286,7 +287,7 @@ pub(super) fn retry(conn: &mut Connection, op: &Op, id: JobId, thresholds: &Thre
             reserve(tx, id, &reservations)?;
             tx.execute(
                 "UPDATE saas_job SET state = ?1, attempt = attempt + 1, worker = NULL, lease_boot = NULL,
-                     lease_until_ms = NULL, finished_at = NULL WHERE id = ?2",
+                     lease_until_ms = NULL, waits_for_key = NULL, finished_at = NULL WHERE id = ?2",
                 (state.word(), id.0),
             )
             .map_err(store)?;

@@ -156,8 +156,13 @@ async fn a_worker_that_lives_writes_nothing_to_say_so() {
     r.worker_alive(&me).await.unwrap();
     let before = changes().await.unwrap();
     r.worker_alive(&me).await.unwrap();
-    assert_eq!(r.claim_job(&me, LIMIT).await.unwrap(), None);
-    assert_eq!(r.claim_due_checks(Timestamp::now(), LIMIT, 9).await.unwrap(), []);
+    assert_eq!(
+        r.claim_job(&me, &crate::registry::ClaimTerms::lease(LIMIT))
+            .await
+            .unwrap(),
+        None
+    );
+    assert_eq!(r.claim_due_checks(None, LIMIT, 9).await.unwrap(), []);
     assert_eq!(changes().await.unwrap(), before);
     assert!(r.workers().await.unwrap()[0].alive);
 }

@@ -58,7 +58,7 @@ pub(super) async fn a_failed_job_is_run_again_from_its_first_step(r: Bench) {
     assert_eq!(r.server(s.id).await.unwrap().instance_count, 1);
     let two = claim(&*r).await;
     assert!(two.token > one.token);
-    r.release_job(job.id, two.token).await.unwrap();
+    r.release_job(job.id, two.token, None).await.unwrap();
     // A retry that is cancelled before it began is as it was.
     let three = claim(&*r).await;
     r.finish_job(job.id, three.token, JobState::Failed, None, None, &follow)

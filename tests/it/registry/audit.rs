@@ -273,7 +273,12 @@ pub(super) async fn a_retried_operation_is_applied_once(r: Bench) {
     r.add_server(&o, &server_spec("prod-1", 50)).await.unwrap_err();
     r.transition_server(&op(), s.id, s.version, &delete).await.unwrap();
     r.add_server(&o, &server_spec("prod-1", 50)).await.unwrap();
-    assert_eq!(r.claim_job("w:1:1", std::time::Duration::ZERO).await.unwrap(), None);
+    assert_eq!(
+        r.claim_job("w:1:1", &vigie::registry::ClaimTerms::lease(std::time::Duration::ZERO))
+            .await
+            .unwrap(),
+        None
+    );
 }
 
 pub(super) async fn one_operation_may_do_several_things(r: Bench) {

@@ -14,7 +14,9 @@ use vigie::domain::template::{Template, TemplateSpec, TemplateState};
 use vigie::domain::{Code, InstanceId, JobId, SafeText, SecretRef, ServerId, TemplateId};
 use vigie::registry::identity::ProcessId;
 use vigie::registry::sqlite::Sqlite;
-use vigie::registry::{Claim, Consequence, Expected, NewJob, NewLine, Op, Registry, Reservation, StepChange};
+use vigie::registry::{
+    Claim, ClaimTerms, Consequence, Expected, NewJob, NewLine, Op, Registry, Reservation, StepChange,
+};
 
 /// A lease that outlives every test.
 pub(super) const LONG: Duration = Duration::from_secs(3_600);
@@ -211,7 +213,10 @@ pub(super) fn me() -> String {
 }
 
 pub(super) async fn claim(r: &dyn Registry) -> Claim {
-    r.claim_job(&me(), LONG).await.unwrap().expect("a job waits")
+    r.claim_job(&me(), &ClaimTerms::lease(LONG))
+        .await
+        .unwrap()
+        .expect("a job waits")
 }
 
 pub(super) fn the_instance(job: &Job) -> InstanceId {

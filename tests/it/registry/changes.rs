@@ -80,7 +80,7 @@ pub(super) async fn every_kind_of_change_is_told(r: Bench) {
     r.renew_lease(job.id, c.token, Duration::from_secs(60)).await.unwrap();
     r.worker_alive(&me()).await.unwrap();
     r.claim_due_checks(
-        jiff::Timestamp::now() + Duration::from_secs(9_999),
+        Some(jiff::Timestamp::now() + Duration::from_secs(9_999)),
         Duration::from_secs(1),
         9,
     )

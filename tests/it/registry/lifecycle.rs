@@ -307,15 +307,15 @@ pub(super) async fn due_checks_are_handed_out_once_an_interval(r: Bench) {
         .unwrap();
     ids.push(kept.id);
     let now = Timestamp::now();
-    let first = r.claim_due_checks(now, interval, 20).await.unwrap();
+    let first = r.claim_due_checks(Some(now), interval, 20).await.unwrap();
     assert_eq!(first.len(), 20);
-    let rest = r.claim_due_checks(now, interval, 100).await.unwrap();
+    let rest = r.claim_due_checks(Some(now), interval, 100).await.unwrap();
     let both: HashSet<_> = first.iter().chain(&rest).copied().collect();
     assert_eq!(both, ids.iter().copied().collect::<HashSet<_>>());
     assert!(!both.contains(&draft.id) && !both.contains(&off.id));
     for seconds in [0, 1, 450, 899] {
         let early = r
-            .claim_due_checks(now + SignedDuration::from_secs(seconds), interval, 100)
+            .claim_due_checks(Some(now + SignedDuration::from_secs(seconds)), interval, 100)
             .await
             .unwrap();
         assert_eq!(early, [], "handed out again after {seconds} s");
@@ -326,7 +326,7 @@ pub(super) async fn due_checks_are_handed_out_once_an_interval(r: Bench) {
     let mut most = 0;
     while seconds <= 990 {
         let due = r
-            .claim_due_checks(now + SignedDuration::from_secs(seconds), interval, 100)
+            .claim_due_checks(Some(now + SignedDuration::from_secs(seconds)), interval, 100)
             .await
             .unwrap();
         most = most.max(due.len());
@@ -341,7 +341,7 @@ pub(super) async fn due_checks_are_handed_out_once_an_interval(r: Bench) {
         .await
         .unwrap();
     let due = r
-        .claim_due_checks(by_hand + SignedDuration::from_secs(1), interval, 100)
+        .claim_due_checks(Some(by_hand + SignedDuration::from_secs(1)), interval, 100)
         .await
         .unwrap();
     assert!(!due.contains(&ids[0]) && due.len() == 30);
@@ -358,7 +358,10 @@ pub(super) async fn due_checks_are_shared_between_workers(r: Bench) {
         workers.push(tokio::spawn(async move {
             let mut mine = Vec::new();
             loop {
-                let some = other.claim_due_checks(now, Duration::from_secs(900), 3).await.unwrap();
+                let some = other
+                    .claim_due_checks(Some(now), Duration::from_secs(900), 3)
+                    .await
+                    .unwrap();
                 if some.is_empty() {
                     return mine;
                 }
@@ -378,7 +381,18 @@ pub(super) async fn due_checks_are_shared_between_workers(r: Bench) {
     let t = template(&*r, "restaurant", s.id).await;
     r.queue_job(&op(), &instance_job(&t, "acme")).await.unwrap();
     assert_eq!(
-        r.claim_due_checks(now, Duration::from_secs(900), 3).await.unwrap(),
+        r.claim_due_checks(Some(now), Duration::from_secs(900), 3)
+            .await
+            .unwrap(),
         [s.id]
     );
+}
+
+pub(super) async fn due_checks_without_a_time_go_by_the_stores_clock(r: Bench) {
+    let s = server(&*r, "prod-1", 5).await;
+    let interval = Duration::from_secs(900);
+    assert_eq!(r.claim_due_checks(None, interval, 9).await.unwrap(), [s.id]);
+    assert_eq!(r.another().claim_due_checks(None, interval, 9).await.unwrap(), []);
+    let later = Timestamp::now() + SignedDuration::from_secs(991);
+    assert_eq!(r.claim_due_checks(Some(later), interval, 9).await.unwrap(), [s.id]);
 }

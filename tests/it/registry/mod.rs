@@ -4,6 +4,7 @@ mod again;
 mod audit;
 mod bench;
 mod changes;
+mod claims;
 mod crash;
 mod history;
 mod lifecycle;
@@ -34,7 +35,8 @@ mod on_sqlite {
             a_check_never_touches_the_intent,
             checks_are_kept_and_read_newest_first,
             due_checks_are_handed_out_once_an_interval,
-            due_checks_are_shared_between_workers;
+            due_checks_are_shared_between_workers,
+            due_checks_without_a_time_go_by_the_stores_clock;
         names:
             codes_and_addresses_are_unique,
             bad_specs_are_refused,
@@ -82,6 +84,13 @@ mod on_sqlite {
             a_removed_instance_gives_its_place_back,
             facts_of_templates_and_instances_are_kept,
             jobs_are_filtered;
+        claims:
+            a_long_queue_of_one_server_starves_no_other,
+            a_servers_limit_holds_over_all_workers,
+            a_servers_limit_holds_when_many_claim_at_once,
+            a_lease_that_ran_out_counts_no_more,
+            what_was_begun_comes_before_what_was_not,
+            a_job_waits_for_a_worker_that_has_its_key;
         history:
             log_lines_are_numbered_without_gaps,
             a_log_is_read_in_parts,

@@ -262,7 +262,12 @@ pub(super) async fn a_queued_job_is_cancelled_at_once(r: Bench) {
     );
     assert_eq!(r.server(s.id).await.unwrap().instance_count, 0);
     assert_eq!(
-        r.claim_job(&super::bench::me(), super::bench::LONG).await.unwrap(),
+        r.claim_job(
+            &super::bench::me(),
+            &vigie::registry::ClaimTerms::lease(super::bench::LONG)
+        )
+        .await
+        .unwrap(),
         None
     );
     r.queue_job(&op(), &thaw_job(t.id, s.id))

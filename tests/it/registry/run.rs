@@ -11,7 +11,7 @@ use vigie::domain::job::{JobSpec, JobState, StepState};
 use vigie::domain::template::{TemplateFacts, TemplateState};
 use vigie::domain::{JobId, Problem, SecretRef, TemplateId};
 use vigie::registry::identity::ProcessId;
-use vigie::registry::{Consequence, JobFilter, RegistryError};
+use vigie::registry::{ClaimTerms, Consequence, JobFilter, RegistryError};
 
 /// A process that is not there any more.
 fn dead() -> String {
@@ -58,7 +58,10 @@ pub(super) async fn jobs_are_claimed_oldest_first_and_once(r: Bench) {
         assert_eq!((lease.worker, lease.token), (me(), 1));
         assert!(c.job.started_at.is_some());
     }
-    assert_eq!(r.another().claim_job(&me(), LONG).await.unwrap(), None);
+    assert_eq!(
+        r.another().claim_job(&me(), &ClaimTerms::lease(LONG)).await.unwrap(),
+        None
+    );
 }
 
 pub(super) async fn many_workers_share_the_queue_without_a_clash(r: Bench) {
@@ -70,7 +73,7 @@ pub(super) async fn many_workers_share_the_queue_without_a_clash(r: Bench) {
         let other = r.another();
         workers.push(tokio::spawn(async move {
             let mut mine = Vec::new();
-            while let Some(c) = other.claim_job(&me(), LONG).await.unwrap() {
+            while let Some(c) = other.claim_job(&me(), &ClaimTerms::lease(LONG)).await.unwrap() {
                 mine.push((c.job.id, c.token));
             }
             mine
@@ -88,7 +91,11 @@ pub(super) async fn a_stale_token_changes_nothing(r: Bench) {
     let s = server(&*r, "prod-1", 50).await;
     let t = template(&*r, "restaurant", s.id).await;
     let job = r.queue_job(&op(), &instance_job(&t, "acme")).await.unwrap();
-    let old = r.claim_job(&me(), Duration::ZERO).await.unwrap().unwrap();
+    let old = r
+        .claim_job(&me(), &ClaimTerms::lease(Duration::ZERO))
+        .await
+        .unwrap()
+        .unwrap();
     let new = claim(&*r).await;
     assert_eq!(new.token, old.token + 1);
     let before = r.job(job.id).await.unwrap();
@@ -105,7 +112,7 @@ pub(super) async fn a_stale_token_changes_nothing(r: Bench) {
     step.consequences = vec![Consequence::InstanceState(the_instance(&job), InstanceState::Active)];
     stale(r.record_step(job.id, old.token, &step).await.unwrap_err());
     stale(r.renew_lease(job.id, old.token, LONG).await.unwrap_err());
-    stale(r.release_job(job.id, old.token).await.unwrap_err());
+    stale(r.release_job(job.id, old.token, None).await.unwrap_err());
     let follow = [Consequence::InstanceState(the_instance(&job), InstanceState::Failed)];
     stale(
         r.finish_job(job.id, old.token, JobState::Failed, None, None, &follow)
@@ -133,13 +140,13 @@ pub(super) async fn a_stale_token_changes_nothing(r: Bench) {
 pub(super) async fn a_dead_workers_job_is_taken_over(r: Bench) {
     let job = thaw(&r).await;
     let dead = dead();
-    let first = r.claim_job(&dead, LONG).await.unwrap().unwrap();
+    let first = r.claim_job(&dead, &ClaimTerms::lease(LONG)).await.unwrap().unwrap();
     r.record_step(job, first.token, &change(0, StepState::Intended, JobState::Running))
         .await
         .unwrap();
     let second = r
         .another()
-        .claim_job(&me(), LONG)
+        .claim_job(&me(), &ClaimTerms::lease(LONG))
         .await
         .unwrap()
         .expect("its worker is dead");
@@ -160,14 +167,14 @@ pub(super) async fn a_lease_that_ran_out_is_taken_over(r: Bench) {
     let job = thaw(&r).await;
     // A worker that can't be asked whether it lives: only its lease tells.
     let first = r
-        .claim_job("elsewhere:1:1", Duration::from_millis(150))
+        .claim_job("elsewhere:1:1", &ClaimTerms::lease(Duration::from_millis(150)))
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(r.claim_job(&me(), LONG).await.unwrap(), None);
+    assert_eq!(r.claim_job(&me(), &ClaimTerms::lease(LONG)).await.unwrap(), None);
     let end = Instant::now() + Duration::from_secs(10);
     let second = loop {
-        if let Some(c) = r.claim_job(&me(), LONG).await.unwrap() {
+        if let Some(c) = r.claim_job(&me(), &ClaimTerms::lease(LONG)).await.unwrap() {
             break c;
         }
         assert!(Instant::now() < end, "the lease never ran out");
@@ -179,19 +186,19 @@ pub(super) async fn a_lease_that_ran_out_is_taken_over(r: Bench) {
 pub(super) async fn a_renewed_lease_is_kept(r: Bench) {
     let job = thaw(&r).await;
     let c = r
-        .claim_job("elsewhere:1:1", Duration::from_millis(400))
+        .claim_job("elsewhere:1:1", &ClaimTerms::lease(Duration::from_millis(400)))
         .await
         .unwrap()
         .unwrap();
     r.renew_lease(job, c.token, LONG).await.unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(r.claim_job(&me(), LONG).await.unwrap(), None);
+    assert_eq!(r.claim_job(&me(), &ClaimTerms::lease(LONG)).await.unwrap(), None);
 }
 
 pub(super) async fn a_released_job_is_taken_by_another(r: Bench) {
     let job = thaw(&r).await;
     let first = claim(&*r).await;
-    r.release_job(job, first.token).await.unwrap();
+    r.release_job(job, first.token, None).await.unwrap();
     assert_eq!(r.job(job).await.unwrap().lease, None);
     let late = r
         .record_step(job, first.token, &change(0, StepState::Done, JobState::Running))

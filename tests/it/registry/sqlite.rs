@@ -441,7 +441,12 @@ async fn a_lease_of_an_earlier_boot_is_over() {
     let t = template(&*r, "restaurant", s.id).await;
     let job = r.queue_job(&op(), &instance_job(&t, "acme")).await.unwrap();
     let first = claim(&*r).await;
-    assert_eq!(r.claim_job("x:1:1", Duration::from_secs(9)).await.unwrap(), None);
+    assert_eq!(
+        r.claim_job("x:1:1", &vigie::registry::ClaimTerms::lease(Duration::from_secs(9)))
+            .await
+            .unwrap(),
+        None
+    );
     raw(&r)
         .execute(
             "UPDATE saas_job SET lease_boot = 'an-earlier-one' WHERE id = ?1",
@@ -449,7 +454,7 @@ async fn a_lease_of_an_earlier_boot_is_over() {
         )
         .unwrap();
     let second = r
-        .claim_job("x:1:1", Duration::from_secs(9))
+        .claim_job("x:1:1", &vigie::registry::ClaimTerms::lease(Duration::from_secs(9)))
         .await
         .unwrap()
         .expect("that boot is over");
