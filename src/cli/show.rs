@@ -305,6 +305,7 @@ pub(super) fn job(j: &Job) -> Value {
         "worker": j.lease.as_ref().map(|l| l.worker.as_str()),
         "attempt": j.attempt,
         "cancel_requested": j.cancel_requested,
+        "waits_for_key": j.waits_for_key,
         "asked_by": j.asked_by,
         "created_at": j.created_at,
         "started_at": j.started_at,

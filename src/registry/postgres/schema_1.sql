@@ -146,6 +146,8 @@ CREATE TABLE saas_job (
     worker text,
     token bigint NOT NULL DEFAULT 0,
     lease_until timestamptz,
+    -- The id of the key that the last worker lacked.
+    waits_for_key text,
     attempt bigint NOT NULL DEFAULT 1,
     cancel_requested boolean NOT NULL DEFAULT false,
     asked_by text NOT NULL,
@@ -469,7 +471,7 @@ CREATE TRIGGER saas_job_added AFTER INSERT ON saas_job REFERENCING NEW TABLE AS 
 CREATE TRIGGER saas_job_removed AFTER DELETE ON saas_job REFERENCING OLD TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION saas_rows_changed('job');
 CREATE TRIGGER saas_job_changed
-    AFTER UPDATE OF state, worker, token, attempt, cancel_requested, result, problem, spec, title, finished_at ON saas_job
+    AFTER UPDATE OF state, worker, token, waits_for_key, attempt, cancel_requested, result, problem, spec, title, finished_at ON saas_job
     FOR EACH ROW EXECUTE FUNCTION saas_job_changed('job');
 CREATE TRIGGER saas_job_logged AFTER UPDATE OF log_end ON saas_job
     FOR EACH ROW WHEN (NEW.log_end <> OLD.log_end) EXECUTE FUNCTION saas_job_changed('job_log');
