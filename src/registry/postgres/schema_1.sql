@@ -142,9 +142,11 @@ CREATE TABLE saas_job (
     server_id bigint NOT NULL,
     template_id bigint,
     instance_id bigint,
-    -- The lease, by this database's clock.
+    -- The lease, by this database's clock. The boot (and process namespace) is the worker's: who is of the same one
+    -- can ask whether its process lives.
     worker text,
     token bigint NOT NULL DEFAULT 0,
+    lease_boot text,
     lease_until timestamptz,
     -- The id of the key that the last worker lacked.
     waits_for_key text,
@@ -210,6 +212,7 @@ CREATE INDEX saas_reservation_by_job ON saas_reservation (job_id);
 
 CREATE TABLE saas_worker (
     id text COLLATE "C" PRIMARY KEY,
+    boot text NOT NULL,
     started_at timestamptz NOT NULL,
     -- By this database's clock.
     seen_at timestamptz NOT NULL
@@ -277,6 +280,46 @@ BEGIN
 END $$;
 CREATE TRIGGER saas_change_told AFTER INSERT ON saas_change REFERENCING NEW TABLE AS told
     FOR EACH STATEMENT EXECUTE FUNCTION saas_change_tell();
+
+-- Gives a worker the job that is its to take, or null. Of those whose lease is over (run out, or its worker known to
+-- be dead), which don't wait for a key that it lacks, on servers where fewer than per_server run: one that was begun
+-- before one that wasn't, then one of the server on which the fewest run, then the oldest. One claim at a time decides,
+-- so that two don't count the same places free; the lock lasts as long as this statement and its commit, whatever
+-- becomes of the client. It does no more than its caller may do.
+CREATE FUNCTION saas_job_claim(claimer text, claimer_boot text, lease_ms bigint, per_server bigint, lacks text[], dead text[])
+RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    chosen bigint;
+BEGIN
+    -- Most of the time nothing waits: an idle worker waits for nobody.
+    PERFORM FROM saas_job j
+    WHERE j.state IN ('queued', 'running', 'undoing')
+        AND (j.worker IS NULL OR j.lease_until IS NULL OR j.lease_until <= clock_timestamp() OR j.worker = ANY (dead))
+        AND (j.waits_for_key IS NULL OR j.waits_for_key <> ALL (lacks))
+    LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('saas_job_claim', 0));
+    SELECT j.id INTO chosen
+    FROM saas_job j
+    LEFT JOIN (SELECT o.server_id, count(*) AS jobs FROM saas_job o
+               WHERE o.state IN ('queued', 'running', 'undoing') AND o.worker IS NOT NULL
+                   AND o.lease_until > clock_timestamp() AND o.worker <> ALL (dead)
+               GROUP BY o.server_id) AS busy ON busy.server_id = j.server_id
+    WHERE j.state IN ('queued', 'running', 'undoing')
+        AND (j.worker IS NULL OR j.lease_until IS NULL OR j.lease_until <= clock_timestamp() OR j.worker = ANY (dead))
+        AND (j.waits_for_key IS NULL OR j.waits_for_key <> ALL (lacks))
+        AND (per_server = 0 OR coalesce(busy.jobs, 0) < per_server)
+    ORDER BY j.state = 'queued', coalesce(busy.jobs, 0), j.id
+    LIMIT 1 FOR UPDATE OF j SKIP LOCKED;
+    UPDATE saas_job j
+    SET state = CASE j.state WHEN 'queued' THEN 'running' ELSE j.state END, worker = claimer, token = j.token + 1,
+        lease_boot = claimer_boot, lease_until = clock_timestamp() + lease_ms * interval '1 millisecond',
+        waits_for_key = NULL, started_at = coalesce(j.started_at, clock_timestamp())
+    WHERE j.id = chosen;
+    RETURN chosen;
+END $$;
 
 -- Reservations: one transaction at a time looks at a key and takes it.
 CREATE FUNCTION saas_reservation_alone() RETURNS trigger
@@ -471,7 +514,8 @@ CREATE TRIGGER saas_job_added AFTER INSERT ON saas_job REFERENCING NEW TABLE AS 
 CREATE TRIGGER saas_job_removed AFTER DELETE ON saas_job REFERENCING OLD TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION saas_rows_changed('job');
 CREATE TRIGGER saas_job_changed
-    AFTER UPDATE OF state, worker, token, waits_for_key, attempt, cancel_requested, result, problem, spec, title, finished_at ON saas_job
+    AFTER UPDATE OF state, worker, token, waits_for_key, attempt, cancel_requested, result, problem, spec, title, finished_at
+    ON saas_job
     FOR EACH ROW EXECUTE FUNCTION saas_job_changed('job');
 CREATE TRIGGER saas_job_logged AFTER UPDATE OF log_end ON saas_job
     FOR EACH ROW WHEN (NEW.log_end <> OLD.log_end) EXECUTE FUNCTION saas_job_changed('job_log');
