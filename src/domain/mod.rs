@@ -10,6 +10,7 @@ pub mod health;
 pub mod ids;
 pub mod instance;
 pub mod job;
+pub mod log;
 pub mod names;
 pub mod passlib;
 pub mod problem;
