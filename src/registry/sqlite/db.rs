@@ -174,9 +174,10 @@ pub(super) fn violated(e: &rusqlite::Error) -> Option<&str> {
     }
 }
 
-/// A time as it is stored: UTC, nine decimals, so that text sorts as time does.
+/// A time as it is stored: UTC, cut to six decimals (PostgreSQL keeps no more), so that text sorts as
+/// time does.
 pub(super) fn text_of(at: Timestamp) -> String {
-    format!("{at:.9}")
+    format!("{at:.6}")
 }
 
 /// A stored time.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Every version's statements, from nothing on. Never edited once released: a new one is added.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// `VIGI`, in the file's header: other programs' databases are refused.
 const APPLICATION: i64 = 0x5649_4749;
@@ -139,6 +139,7 @@ mod tests {
         assert_eq!(rows, 2);
         let second = "ALTER TABLE a ADD COLUMN y DEFAULT 7;";
         step(&mut conn, path, 1, second).unwrap();
+        conn.pragma_update(None, "user_version", known() + 1).unwrap();
         let kept: Vec<(i64, i64)> = conn
             .prepare("SELECT x, y FROM a ORDER BY x")
             .unwrap()
@@ -151,9 +152,46 @@ mod tests {
         assert_eq!(
             refused,
             RegistryError::NewerSchema {
-                found: 2,
+                found: known() + 1,
                 known: known()
             }
+        );
+    }
+
+    #[test]
+    fn times_with_nine_decimals_are_cut_to_six_and_the_audit_stays_closed() {
+        let (mut conn, end) = begun();
+        let path = Path::new("x");
+        along(&mut conn, path, end, &MIGRATIONS[..1]).unwrap();
+        conn.execute_batch(
+            "INSERT INTO saas_server (name, code, server_url, max_instances, created_at, last_check_date)
+             VALUES ('a', 'a', 'http://a', 1, '2026-01-02T03:04:05.123456789Z', NULL);
+             INSERT INTO saas_audit (at, op_id, os_user, host, via, action, object, label)
+             VALUES ('2026-01-02T03:04:05.999999999Z', 'o', 'u', 'h', 'v', 'a', 'o', 'l')",
+        )
+        .unwrap();
+        along(&mut conn, path, end, &MIGRATIONS[..2]).unwrap();
+        let times: (String, Option<String>, String) = conn
+            .query_row(
+                "SELECT created_at, last_check_date, (SELECT at FROM saas_audit) FROM saas_server",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )
+            .unwrap();
+        assert_eq!(
+            times,
+            (
+                "2026-01-02T03:04:05.123456Z".to_owned(),
+                None,
+                "2026-01-02T03:04:05.999999Z".to_owned()
+            )
+        );
+        conn.execute("UPDATE saas_audit SET at = ''", []).unwrap_err();
+        let at = jiff::Timestamp::new(1_700_000_000, 999_999_999).unwrap();
+        assert_eq!(
+            super::super::db::text_of(at),
+            "2023-11-14T22:13:20.999999Z",
+            "cut, not rounded"
         );
     }
 }

@@ -142,8 +142,6 @@ CREATE TABLE saas_job (
     token INTEGER NOT NULL DEFAULT 0,
     lease_boot TEXT,
     lease_until_ms INTEGER,
-    -- The id of the key that the last worker lacked.
-    waits_for_key TEXT,
     attempt INTEGER NOT NULL DEFAULT 1,
     cancel_requested INTEGER NOT NULL DEFAULT 0 CHECK (cancel_requested IN (0, 1)),
     asked_by TEXT NOT NULL,
@@ -336,7 +334,7 @@ BEGIN INSERT INTO saas_change (entity, entity_id) VALUES ('job', NEW.id); END;
 CREATE TRIGGER saas_job_removed AFTER DELETE ON saas_job
 BEGIN INSERT INTO saas_change (entity, entity_id) VALUES ('job', OLD.id); END;
 CREATE TRIGGER saas_job_changed
-AFTER UPDATE OF state, worker, token, waits_for_key, attempt, cancel_requested, result, problem, spec, title, finished_at ON saas_job
+AFTER UPDATE OF state, worker, token, attempt, cancel_requested, result, problem, spec, title, finished_at ON saas_job
 BEGIN INSERT INTO saas_change (entity, entity_id) VALUES ('job', NEW.id); END;
 CREATE TRIGGER saas_job_logged AFTER UPDATE OF log_end ON saas_job WHEN NEW.log_end <> OLD.log_end
 BEGIN INSERT INTO saas_change (entity, entity_id) VALUES ('job_log', NEW.id); END;

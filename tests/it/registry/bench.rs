@@ -59,7 +59,7 @@ pub(super) fn sqlite() -> Bench {
 pub(super) fn op() -> Op {
     Op {
         id: uuid::Uuid::new_v4().to_string(),
-        at: Timestamp::now(),
+        at: now(),
         actor: Actor {
             os_user: "marie".to_owned(),
             host: "desk".to_owned(),
@@ -257,7 +257,7 @@ pub(super) fn change(index: usize, state: StepState, job_state: JobState) -> Ste
 
 pub(super) fn line(text: &str) -> NewLine {
     NewLine {
-        at: Timestamp::now(),
+        at: now(),
         step: Some(0),
         stream: Stream::Stdout,
         level: LogLevel::Info,
@@ -265,6 +265,11 @@ pub(super) fn line(text: &str) -> NewLine {
         took_ms: None,
         progress: None,
     }
+}
+
+/// Now, as the registry keeps it: cut to microseconds.
+pub(super) fn now() -> Timestamp {
+    Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap()
 }
 
 pub(super) fn report(at: Timestamp, failure: Option<Failure>) -> CheckReport {

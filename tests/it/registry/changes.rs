@@ -51,7 +51,7 @@ pub(super) async fn every_kind_of_change_is_told(r: Bench) {
     until(&mut stream, &[Change::Catalog]).await;
     r.worker_alive(&me()).await.unwrap();
     until(&mut stream, &[Change::Worker]).await;
-    r.record_check(s.id, &report(jiff::Timestamp::now(), None), &HealthRules::default())
+    r.record_check(s.id, &report(super::bench::now(), None), &HealthRules::default())
         .await
         .unwrap();
     until(&mut stream, &[Change::Server(s.id)]).await;
@@ -80,7 +80,7 @@ pub(super) async fn every_kind_of_change_is_told(r: Bench) {
     r.renew_lease(job.id, c.token, Duration::from_secs(60)).await.unwrap();
     r.worker_alive(&me()).await.unwrap();
     r.claim_due_checks(
-        Some(jiff::Timestamp::now() + Duration::from_secs(9_999)),
+        Some(super::bench::now() + Duration::from_secs(9_999)),
         Duration::from_secs(1),
         9,
     )
@@ -119,7 +119,7 @@ pub(super) async fn a_receiver_that_falls_behind_reads_everything_again(r: Bench
     let mut quick = r.changes().await.unwrap();
     // More commits than the slow one's channel holds, each told by itself to the quick one.
     for i in 0..400 {
-        let at = jiff::Timestamp::now();
+        let at = super::bench::now();
         r.record_check(s.id, &report(at, None), &HealthRules::default())
             .await
             .unwrap();

@@ -1,7 +1,7 @@
 //! Logs, workers, and what is deleted when it is old.
 
 use super::bench::{Bench, claim, end, line, me, op, plain_job, report, server};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use pretty_assertions::assert_eq;
 use vigie::domain::health::HealthRules;
 use vigie::domain::job::{JobSpec, JobState, LogLevel, Stream};
@@ -63,7 +63,7 @@ pub(super) async fn log_lines_are_numbered_without_gaps(r: Bench) {
 pub(super) async fn a_log_is_read_in_parts(r: Bench) {
     let id = job(&r).await;
     let full = NewLine {
-        at: Timestamp::now(),
+        at: super::bench::now(),
         step: Some(3),
         stream: Stream::Progress,
         level: LogLevel::Success,
@@ -127,7 +127,7 @@ pub(super) async fn workers_come_and_go(r: Bench) {
 
 pub(super) async fn old_history_goes_and_the_rest_stays(r: Bench) {
     let s = server(&*r, "prod-1", 50).await;
-    let now = Timestamp::now();
+    let now = super::bench::now();
     let old = now - SignedDuration::from_hours(24 * 40);
     for i in 0..1_300 {
         let at = if i < 1_200 {
@@ -149,7 +149,7 @@ pub(super) async fn old_history_goes_and_the_rest_stays(r: Bench) {
     let month = now - SignedDuration::from_hours(24 * 30);
     assert_eq!(r.prune(month, month).await.unwrap(), 1_200);
     assert_eq!(r.health_history(s.id, None, 10_000).await.unwrap().len(), 100);
-    let later = Timestamp::now() + SignedDuration::from_secs(1);
+    let later = super::bench::now() + SignedDuration::from_secs(1);
     assert_eq!(
         r.prune(month, later).await.unwrap(),
         700,

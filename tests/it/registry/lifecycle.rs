@@ -205,7 +205,7 @@ pub(super) async fn a_server_with_templates_or_jobs_is_not_deleted(r: Bench) {
 
 pub(super) async fn a_check_never_touches_the_intent(r: Bench) {
     let rules = HealthRules::default();
-    let mut at = Timestamp::now();
+    let mut at = super::bench::now();
     for intent in [Intent::Draft, Intent::Active, Intent::Maintenance, Intent::Disabled] {
         let word = format!("{intent:?}").to_lowercase();
         let s = r.add_server(&op(), &server_spec(&word, 10)).await.unwrap();
@@ -256,7 +256,7 @@ pub(super) async fn a_check_never_touches_the_intent(r: Bench) {
 
 pub(super) async fn checks_are_kept_and_read_newest_first(r: Bench) {
     let s = server(&*r, "prod-1", 50).await;
-    let start = Timestamp::now();
+    let start = super::bench::now();
     let rules = HealthRules::default();
     for i in 0..5 {
         let failure = (i == 3).then(refused_connection);
@@ -306,7 +306,7 @@ pub(super) async fn due_checks_are_handed_out_once_an_interval(r: Bench) {
         .await
         .unwrap();
     ids.push(kept.id);
-    let now = Timestamp::now();
+    let now = super::bench::now();
     let first = r.claim_due_checks(Some(now), interval, 20).await.unwrap();
     assert_eq!(first.len(), 20);
     let rest = r.claim_due_checks(Some(now), interval, 100).await.unwrap();
@@ -351,7 +351,7 @@ pub(super) async fn due_checks_are_shared_between_workers(r: Bench) {
     for i in 0..40 {
         server(&*r, &format!("s{i:02}"), 5).await;
     }
-    let now = Timestamp::now();
+    let now = super::bench::now();
     let mut workers = Vec::new();
     for _ in 0..4 {
         let other = r.another();
@@ -393,6 +393,6 @@ pub(super) async fn due_checks_without_a_time_go_by_the_stores_clock(r: Bench) {
     let interval = Duration::from_secs(900);
     assert_eq!(r.claim_due_checks(None, interval, 9).await.unwrap(), [s.id]);
     assert_eq!(r.another().claim_due_checks(None, interval, 9).await.unwrap(), []);
-    let later = Timestamp::now() + SignedDuration::from_secs(991);
+    let later = super::bench::now() + SignedDuration::from_secs(991);
     assert_eq!(r.claim_due_checks(Some(later), interval, 9).await.unwrap(), [s.id]);
 }

@@ -334,7 +334,7 @@ pub(super) async fn what_is_not_there_is_said_so(r: Bench) {
         "there is no template \"9\"",
     );
     let rules = vigie::domain::health::HealthRules::default();
-    let check = super::bench::report(jiff::Timestamp::now(), None);
+    let check = super::bench::report(super::bench::now(), None);
     missing(
         r.record_check(ServerId(9), &check, &rules).await,
         "there is no server \"9\"",

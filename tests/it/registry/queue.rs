@@ -104,7 +104,7 @@ pub(super) async fn a_server_that_is_not_active_takes_nothing(r: Bench) {
     let event = ServerEvent::Activate { connection: Ok(()) };
     r.transition_server(&op(), s.id, s.version, &event).await.unwrap();
     for _ in 0..2 {
-        let down = super::bench::report(jiff::Timestamp::now(), Some(super::bench::refused_connection()));
+        let down = super::bench::report(super::bench::now(), Some(super::bench::refused_connection()));
         r.record_check(s.id, &down, &vigie::domain::health::HealthRules::default())
             .await
             .unwrap();

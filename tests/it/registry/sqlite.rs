@@ -38,7 +38,7 @@ async fn an_operators_own_sql_reads_naturally() {
     let down = server(&*r, "down", 5).await;
     r.add_server(&op(), &server_spec("new", 5)).await.unwrap();
     for _ in 0..2 {
-        let check = report(jiff::Timestamp::now(), Some(refused_connection()));
+        let check = report(super::bench::now(), Some(refused_connection()));
         r.record_check(down.id, &check, &HealthRules::default()).await.unwrap();
     }
     let t = template(&*r, "restaurant", a.id).await;
@@ -424,7 +424,7 @@ async fn the_log_of_changes_is_trimmed_and_its_reader_told() {
         .unwrap()
         .unwrap();
     assert_eq!(told, [Change::Everything]);
-    r.record_check(s.id, &report(jiff::Timestamp::now(), None), &HealthRules::default())
+    r.record_check(s.id, &report(super::bench::now(), None), &HealthRules::default())
         .await
         .unwrap();
     let told = tokio::time::timeout(Duration::from_secs(5), stream.recv())
