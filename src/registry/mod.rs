@@ -6,6 +6,7 @@
 //! store as well and come back as the same typed [`RegistryError`]s.
 
 pub mod identity;
+pub mod postgres;
 pub mod sqlite;
 
 use crate::domain::audit::{Actor, AuditEntry};
@@ -350,6 +351,25 @@ pub enum Change {
 /// The changes of the registry from the call on, in their order, duplicates merged.
 pub type ChangeStream = tokio::sync::mpsc::Receiver<Vec<Change>>;
 
+/// Whether the store answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkState {
+    /// It did last.
+    Connected,
+    /// The connection to it is lost; it is tried again, with pauses, until it is back.
+    Lost {
+        /// Since when.
+        since: Timestamp,
+        /// Why, without secrets.
+        why: String,
+    },
+}
+
+/// A time as every store keeps it: cut to microseconds, so that a copy from one to another loses nothing.
+pub fn stored_time(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}
+
 /// The store. Cheap to share: `Arc<dyn Registry>`.
 #[async_trait]
 pub trait Registry: Send + Sync {
@@ -470,6 +490,9 @@ pub trait Registry: Send + Sync {
     async fn prune(&self, checks_before: Timestamp, logs_before: Timestamp) -> Result<u64>;
     /// Changes from now on, by anyone. A receiver that falls behind gets [`Change::Everything`].
     async fn changes(&self) -> Result<ChangeStream>;
+    /// Whether the store answers, now and from now on. While it doesn't, no call waits longer than its
+    /// own deadline.
+    fn link(&self) -> tokio::sync::watch::Receiver<LinkState>;
     /// Where the store is, for people: a path, or an address without secrets.
     fn place(&self) -> String;
 }

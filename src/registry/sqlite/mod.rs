@@ -23,8 +23,8 @@ mod threads;
 pub use damage::faults;
 
 use super::{
-    ChangeStream, Claim, ClaimTerms, Consequence, HealthCheck, JobFilter, NewJob, NewLine, Op, Registry, RegistryError,
-    Result, StepChange, Worker,
+    ChangeStream, Claim, ClaimTerms, Consequence, HealthCheck, JobFilter, LinkState, NewJob, NewLine, Op, Registry,
+    RegistryError, Result, StepChange, Worker,
 };
 use crate::domain::audit::AuditEntry;
 use crate::domain::capacity::Thresholds;
@@ -53,6 +53,8 @@ pub struct Sqlite {
     writer: threads::Pool,
     readers: threads::Pool,
     follower: tokio::sync::OnceCell<follow::Follower>,
+    /// A file is always there.
+    link: tokio::sync::watch::Sender<LinkState>,
 }
 
 impl std::fmt::Debug for Sqlite {
@@ -99,6 +101,7 @@ impl Sqlite {
             writer: threads::Pool::start("writer", vec![writer]).map_err(no_thread)?,
             readers: threads::Pool::start("reader", readers).map_err(no_thread)?,
             follower: tokio::sync::OnceCell::new(),
+            link: tokio::sync::watch::Sender::new(LinkState::Connected),
             path: path.into(),
         })
     }
@@ -334,6 +337,9 @@ impl Registry for Sqlite {
             })
         };
         self.follower.get_or_try_init(start).await?.join().await
+    }
+    fn link(&self) -> tokio::sync::watch::Receiver<LinkState> {
+        self.link.subscribe()
     }
     fn place(&self) -> String {
         self.path.display().to_string()
