@@ -69,7 +69,7 @@ pub(super) async fn template(tx: &Tx<'_>, id: TemplateId) -> Result<Template> {
 
 /// As [`template`], kept as it is until the transaction ends.
 pub(super) async fn template_held(tx: &Tx<'_>, id: TemplateId) -> Result<Template> {
-    let sql = format!("SELECT {COLUMNS} FROM saas_template WHERE id = $1 FOR UPDATE");
+    let sql = format!("SELECT {COLUMNS} FROM saas_template WHERE id = $1 FOR NO KEY UPDATE");
     one(tx.row(&sql, args![id.0]).await?, &id)
 }
 
@@ -84,7 +84,7 @@ fn taken(spec: &TemplateSpec, fault: Fault) -> RegistryError {
             what: "template code",
             value: spec.code.to_string(),
         },
-        Some("saas_template_server_id_template_database_key" | "vigie: template database taken") => {
+        Some("saas_template_database" | "vigie: template database taken") => {
             RegistryError::Taken {
                 what: "database name",
                 value: spec.template_database.to_string(),

@@ -36,6 +36,8 @@ pub(super) enum Arg<'a> {
     Time(Option<Timestamp>),
     /// `jsonb`.
     Json(Option<Value>),
+    /// `json`, kept letter by letter.
+    Letters(Option<Value>),
     /// `bigint[]`.
     Ints(Vec<i64>),
     /// `text[]`.
@@ -50,6 +52,7 @@ impl Arg<'_> {
             Self::Text(_) => Type::TEXT,
             Self::Time(_) => Type::TIMESTAMPTZ,
             Self::Json(_) => Type::JSONB,
+            Self::Letters(_) => Type::JSON,
             Self::Ints(_) => Type::INT8_ARRAY,
             Self::Texts(_) => Type::TEXT_ARRAY,
         }
@@ -61,7 +64,7 @@ impl Arg<'_> {
             Self::Bool(v) => v,
             Self::Text(v) => v,
             Self::Time(v) => v,
-            Self::Json(v) => v,
+            Self::Json(v) | Self::Letters(v) => v,
             Self::Ints(v) => v,
             Self::Texts(v) => v,
         }
@@ -300,7 +303,7 @@ pub(super) struct Done {
 /// is recognised by its operation, and gets what `again` reads. A refusal is written down in a
 /// transaction of its own.
 ///
-/// Rows are read under READ COMMITTED: `apply` locks what it decides on (`… FOR UPDATE`), servers before
+/// Rows are read under READ COMMITTED: `apply` locks what it decides on (`… FOR NO KEY UPDATE`), servers before
 /// templates before instances before jobs.
 pub(super) async fn mutate<'w, T, A, G>(store: &Store, attempt: &'w Attempt<'w>, apply: A, again: G) -> Result<T>
 where
@@ -384,7 +387,7 @@ async fn refuse(store: &Store, attempt: &Attempt<'_>, why: &str) {
 /// Writes an audit row.
 pub(super) async fn audit(tx: &Tx<'_>, op: &Op, action: &str, done: &Done, refused: Option<&str>) -> Result<()> {
     let Actor { os_user, host, via } = &op.actor;
-    let side = |value: &Option<Value>| value.clone().map(masked);
+    let side = |value: &Option<Value>| Arg::Letters(value.clone().map(masked));
     tx.exec(
         "INSERT INTO saas_audit (at, op_id, os_user, host, via, action, object, label, from_values, to_values, refused)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",

@@ -97,7 +97,7 @@ pub(super) async fn by_id(tx: &Tx<'_>, id: ServerId) -> Result<Server> {
 
 /// As [`by_id`], kept as it is until the transaction ends.
 pub(super) async fn held(tx: &Tx<'_>, id: ServerId) -> Result<Server> {
-    let sql = format!("SELECT {COLUMNS} FROM saas_server WHERE id = $1 FOR UPDATE");
+    let sql = format!("SELECT {COLUMNS} FROM saas_server WHERE id = $1 FOR NO KEY UPDATE");
     one(tx.row(&sql, args![id.0]).await?, &id)
 }
 
