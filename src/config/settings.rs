@@ -122,10 +122,14 @@ pub struct WorkerSettings {
     pub autostart: bool,
     /// Jobs at once in one worker.
     pub concurrency: Bounded<1, 64>,
+    /// Jobs at once on one server, over all workers; 0: no limit.
+    pub per_server: Bounded<0, 64>,
     /// How long a worker holds a job without renewing it.
     pub lease: Span,
     /// How often it renews.
     pub heartbeat: Span,
+    /// How long a worker that is told to stop lets the steps that run go on.
+    pub drain: Span,
     /// Whether the worker checks servers when they are due.
     pub checks: bool,
 }
@@ -281,8 +285,10 @@ impl Default for WorkerSettings {
         Self {
             autostart: true,
             concurrency: Bounded::new(4),
+            per_server: Bounded::new(2),
             lease: Span::secs(20),
             heartbeat: Span::secs(5),
+            drain: Span::secs(20),
             checks: true,
         }
     }

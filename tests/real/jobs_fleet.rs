@@ -256,7 +256,12 @@ impl Fleet {
 
     /// A worker's process on this registry, as operators run it.
     pub(crate) fn worker(&self, points: &str) -> Command {
-        let config = self.config();
+        self.worker_with(points, "")
+    }
+
+    /// With these lines in its section of the settings.
+    pub(crate) fn worker_with(&self, points: &str, settings: &str) -> Command {
+        let config = self.config_with(settings);
         let mut command = Command::new(env!("CARGO_BIN_EXE_vigie"));
         command
             .args(["worker", "--config"])
@@ -274,11 +279,15 @@ impl Fleet {
     }
 
     pub(crate) fn config(&self) -> PathBuf {
+        self.config_with("")
+    }
+
+    fn config_with(&self, settings: &str) -> PathBuf {
         let path = self.folder.path().join("config.toml");
         let folder = self.folder.path().display();
         let text = format!(
             "[paths]\ndata_dir = \"{folder}\"\nregistry = \"{folder}/registry.db\"\nkey_file = \"{folder}/keys\"\n\
-             [worker]\nchecks = false\n"
+             [worker]\nchecks = false\n{settings}"
         );
         std::fs::write(&path, text).unwrap();
         path

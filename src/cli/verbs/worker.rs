@@ -24,7 +24,10 @@ pub(super) async fn run(shell: &Shell, loaded: Arc<Loaded>, idle_exit: Option<u6
         .map_err(|error| Problem::new("signals", format!("no signal handlers can be set: {error}")))?;
     let registry = open::registry(&loaded.places.registry).await?;
     let tools = Arc::new(Tools::new(open::remote(&loaded)?, loaded.settings.thresholds()));
-    let options = options(&loaded, idle_exit);
+    let options = WorkerOptions {
+        notify: !detached,
+        ..options(&loaded, idle_exit)
+    };
     if !detached {
         let place = registry.place();
         shell.note(format!(
@@ -52,6 +55,8 @@ fn options(loaded: &Loaded, idle_exit: Option<u64>) -> WorkerOptions {
     });
     WorkerOptions {
         concurrency: settings.worker.concurrency.get() as usize,
+        per_server: settings.worker.per_server.get() as usize,
+        drain: settings.worker.drain.0,
         engine: EngineOptions {
             times: LeaseTimes {
                 lease: settings.worker.lease.0,

@@ -119,7 +119,11 @@ async fn start(
             .map(Stdio::from)
             .map_err(|error| failed(error.to_string()))
     };
-    let mut child = tokio::process::Command::new(exe)
+    let mut command = tokio::process::Command::new(exe);
+    for variable in super::service::VARIABLES {
+        command.env_remove(variable);
+    }
+    let mut child = command
         .args(arguments)
         .current_dir("/")
         .stdin(Stdio::null())

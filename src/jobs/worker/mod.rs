@@ -3,6 +3,7 @@
 
 mod detached;
 mod schedule;
+mod service;
 
 pub use detached::{Spawned, detach, spawn_detached};
 pub use schedule::ScheduleOptions;
@@ -35,6 +36,8 @@ pub struct WorkerOptions {
     pub engine: EngineOptions,
     /// Checks of servers; `None`: it makes none.
     pub schedule: Option<ScheduleOptions>,
+    /// Whether it tells the service manager that started it how it goes.
+    pub notify: bool,
     /// It ends by itself when it had nothing to do for so long; `None`: never.
     pub idle_end: Option<Duration>,
 }
@@ -50,10 +53,14 @@ impl WorkerOptions {
             drain: Duration::from_secs(20),
             engine: EngineOptions::default(),
             schedule: None,
+            notify: false,
             idle_end: None,
         }
     }
 }
+
+/// More than the loop's own limits, before a loop that did not turn counts as hanging.
+const WATCHDOG_SLACK: Duration = Duration::from_secs(10);
 
 /// This process's name among workers: host, process id and the process's start (in clock ticks since
 /// boot), so that a later process of the same id is another.
@@ -90,6 +97,9 @@ struct Worker {
     running: Arc<Mutex<HashMap<JobId, Arc<Notify>>>>,
     drain: CancellationToken,
     now: CancellationToken,
+    service: service::Service,
+    /// When the loop that takes jobs will have turned again, if all is well.
+    turns_by: Mutex<Instant>,
 }
 
 /// Runs jobs until `shutdown` fires. Then no job and no step is begun; what runs is handed back at
@@ -113,6 +123,8 @@ pub async fn run(
         running: Arc::default(),
         drain: CancellationToken::new(),
         now: CancellationToken::new(),
+        service: service::Service::of_this_process(options.notify),
+        turns_by: Mutex::new(Instant::now() + WATCHDOG_SLACK),
         options,
     });
     let schedule = worker.options.schedule.clone().map(|schedule| {
@@ -122,8 +134,12 @@ pub async fn run(
     });
     tracing::info!(worker = %worker.options.id, place = %registry.place(), "worker started");
     let alive = tokio::spawn(Arc::clone(&worker).say_alive());
+    let watched = tokio::spawn(Arc::clone(&worker).feed_the_watchdog());
+    worker.service.ready();
+    worker.say_status();
     worker.work(changes, shutdown).await;
     alive.abort();
+    watched.abort();
     if let Some(schedule) = schedule {
         let _ = tokio::time::timeout(Duration::from_secs(5), schedule).await;
     }
@@ -153,14 +169,49 @@ impl Worker {
         }
     }
 
+    /// As long as the loop that takes jobs turns: one that hangs is for the service manager to end.
+    async fn feed_the_watchdog(self: Arc<Self>) {
+        let Some(every) = self.service.watchdog else { return };
+        loop {
+            if Instant::now() < *self.turns_by.lock().unwrap_or_else(PoisonError::into_inner) {
+                self.service.alive();
+            }
+            tokio::time::sleep(every).await;
+        }
+    }
+
+    fn turns_within(&self, limit: Duration) {
+        *self.turns_by.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + limit + WATCHDOG_SLACK;
+    }
+
+    fn say_status(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let jobs = if running == 1 {
+            "1 job runs".to_owned()
+        } else {
+            format!("{running} jobs run")
+        };
+        self.service.status(if self.drain.is_cancelled() {
+            format!(
+                "stopping: {jobs}, to their next step or for {} s",
+                self.options.drain.as_secs()
+            )
+        } else {
+            jobs
+        });
+    }
+
     async fn work(self: &Arc<Self>, mut changes: ChangeStream, shutdown: CancellationToken) {
         let mut jobs: JoinSet<()> = JoinSet::new();
         let mut look = true;
         let mut followed = true;
         let mut busy_at = Instant::now();
+        let turn = self.options.engine.registry_limit + self.options.poll * 2;
         loop {
+            self.turns_within(turn);
             if look {
                 while jobs.len() < self.options.concurrency && !shutdown.is_cancelled() && self.claim(&mut jobs).await {
+                    self.turns_within(turn);
                 }
             }
             if !jobs.is_empty() {
@@ -190,12 +241,15 @@ impl Worker {
             };
         }
         self.drain.cancel();
+        let limit = self.options.engine.grace + Duration::from_secs(5);
+        self.turns_within(self.options.drain + limit);
+        self.service.stopping(self.options.drain + limit + WATCHDOG_SLACK);
+        self.say_status();
         if tokio::time::timeout(self.options.drain, all_ended(&mut jobs))
             .await
             .is_err()
         {
             self.now.cancel();
-            let limit = self.options.engine.grace + Duration::from_secs(5);
             let _ = tokio::time::timeout(limit, all_ended(&mut jobs)).await;
         }
     }
@@ -256,6 +310,7 @@ impl Worker {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(id, Arc::clone(&poke));
+        self.say_status();
         tracing::info!(job = %id, kind = claim.job.spec.kind().word(), token = claim.token, "claimed");
         let stop = Stop {
             drain: self.drain.clone(),
@@ -264,6 +319,7 @@ impl Worker {
         };
         let parted = self.engine.run(claim, claimed, stop).await;
         self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.say_status();
         tracing::info!(job = %id, ?parted, "parted");
     }
 }
