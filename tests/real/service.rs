@@ -110,7 +110,7 @@ async fn a_worker_tells_the_service_manager_how_it_goes_and_stops_when_it_is_tol
 }
 
 #[tokio::test]
-async fn a_worker_that_hangs_is_silent() {
+async fn a_watchdog_that_was_asked_of_another_process_is_not_fed() {
     let fleet = Fleet::new(Reach::RpcOnly).await;
     let path = fleet.folder.path().join("notify");
     let mut manager = Manager::at(&path);
