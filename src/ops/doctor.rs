@@ -3,6 +3,7 @@
 use super::{Answer, Ops, shown};
 use crate::config::Loaded;
 use crate::domain::SecretRef;
+use crate::domain::audit::AuditFilter;
 use crate::domain::job::JobState;
 use crate::domain::server::{Intent, Server};
 use crate::registry::JobFilter;
@@ -198,7 +199,7 @@ impl Ops {
 
     /// A clock that runs behind what is written down already makes ages and leases lie.
     async fn clock(&self) -> Answer<Vec<Finding>> {
-        let newest = self.registry.audit(1).await.map_err(shown)?;
+        let newest = self.registry.audit(&AuditFilter::newest(1)).await.map_err(shown)?;
         let now = Timestamp::now();
         Ok(match newest.first() {
             Some(row) if row.at > now + SignedDuration::from_secs(5) => vec![Finding::error(

@@ -232,12 +232,4 @@ impl Ops {
             .find(|c| c.id == id)
             .ok_or_else(|| no_such("customer", name.as_str(), []))
     }
-
-    /// The audit, the newest first.
-    ///
-    /// # Errors
-    /// When the registry can't be read.
-    pub async fn audit(&self, limit: usize) -> Answer<Vec<crate::domain::audit::AuditEntry>> {
-        self.registry.audit(limit).await.map_err(shown)
-    }
 }

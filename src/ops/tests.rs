@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::{self, Arguments};
+use crate::domain::audit::AuditFilter;
 use crate::domain::capacity::Thresholds;
 use crate::domain::job::{JobSpec, JobState, LogLevel, LogLine, Stream};
 use crate::domain::server::{DbTls, Server, ServerSpec};
@@ -177,7 +178,7 @@ async fn a_refusal_above_the_registry_is_written_down_with_who_tried() {
     wrong.max_instances = 0;
     let problem = ops.server_add(wrong).await.unwrap_err();
     assert_eq!(problem.code, "invalid_server");
-    let rows = ops.audit(10).await.unwrap();
+    let rows = ops.audit(&AuditFilter::newest(10)).await.unwrap();
     let row = rows.first().unwrap();
     assert_eq!((row.action.as_str(), row.actor.os_user.as_str()), ("server.add", "ada"));
     assert_eq!(row.refused.as_deref(), Some("max_instances must be over 0"));
@@ -193,9 +194,13 @@ async fn a_form_that_asks_at_every_keystroke_leaves_no_rows() {
     };
     let problem = ops.preview_instance(request.clone()).await.unwrap_err();
     assert_eq!(problem.code, "reserved_name");
-    assert!(ops.audit(10).await.unwrap().is_empty());
+    assert!(ops.audit(&AuditFilter::newest(10)).await.unwrap().is_empty());
     ops.plan_instance(request).await.unwrap_err();
-    assert_eq!(ops.audit(10).await.unwrap().len(), 1, "asked for in earnest, it is");
+    assert_eq!(
+        ops.audit(&AuditFilter::newest(10)).await.unwrap().len(),
+        1,
+        "asked for in earnest, it is"
+    );
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ pub mod identity;
 pub mod postgres;
 pub mod sqlite;
 
-use crate::domain::audit::{Actor, AuditEntry};
+use crate::domain::audit::{Actor, Anchor, AuditEntry, AuditFilter, Verdict};
 use crate::domain::capacity::Thresholds;
 use crate::domain::check::CheckReport;
 use crate::domain::health::{HealthRules, HealthStatus};
@@ -481,8 +481,12 @@ pub trait Registry: Send + Sync {
     /// All known workers.
     async fn workers(&self) -> Result<Vec<Worker>>;
 
-    /// Audit rows, the newest first.
-    async fn audit(&self, limit: usize) -> Result<Vec<AuditEntry>>;
+    /// Audit rows that pass the filter, the newest first.
+    async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>>;
+    /// The newest audit row, to be written down elsewhere; its time is the row's. `None` before the first.
+    async fn audit_head(&self) -> Result<Option<Anchor>>;
+    /// Reads the whole audit and says where its chain breaks first, also against these anchors.
+    async fn verify_audit(&self, anchors: &[Anchor]) -> Result<Verdict>;
     /// Writes down an attempt that was refused above the registry.
     async fn audit_refused(&self, op: &Op, action: &str, object: &str, label: &str, why: &str) -> Result<()>;
     /// Deletes history older than this, in small batches; the answer is how many rows went. Audit

@@ -200,7 +200,8 @@ fn a_killed_owner_leaves_no_server_and_no_folder() {
     // Whoever adopts orphans here may never ask after them: a zombie has ended, too.
     let lives = || {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
+        stat.rsplit_once(')')
+            .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
     };
     assert!(lives());
     owner.kill().unwrap();

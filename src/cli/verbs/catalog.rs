@@ -68,7 +68,10 @@ pub(super) async fn customer(desk: &Desk<'_>, verb: CustomerVerb) -> Done {
 }
 
 pub(super) async fn audit(desk: &Desk<'_>, limit: u32) -> Done {
-    let rows = desk.ops.audit(limit as usize).await?;
+    let rows = desk
+        .ops
+        .audit(&crate::domain::audit::AuditFilter::newest(limit as usize))
+        .await?;
     let json = rows.iter().map(show::audit).collect();
     desk.shell.result(&Value::Array(json), || {
         let mut table = Table::new(&["WHEN", "WHO", "VIA", "WHAT", "ON", "CALLED", "REFUSED"]);

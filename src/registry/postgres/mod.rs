@@ -14,7 +14,7 @@ use super::{
     ChangeStream, Claim, ClaimTerms, Consequence, HealthCheck, JobFilter, LinkState, NewJob, NewLine, Op, Registry,
     RegistryError, Result, StepChange, Worker,
 };
-use crate::domain::audit::AuditEntry;
+use crate::domain::audit::{Anchor, AuditEntry, AuditFilter, Verdict};
 use crate::domain::capacity::Thresholds;
 use crate::domain::check::CheckReport;
 use crate::domain::health::HealthRules;
@@ -202,8 +202,14 @@ impl Registry for Postgres {
     async fn workers(&self) -> Result<Vec<Worker>> {
         not_built("workers")
     }
-    async fn audit(&self, _limit: usize) -> Result<Vec<AuditEntry>> {
+    async fn audit(&self, _filter: &AuditFilter) -> Result<Vec<AuditEntry>> {
         not_built("audit")
+    }
+    async fn audit_head(&self) -> Result<Option<Anchor>> {
+        not_built("audit_head")
+    }
+    async fn verify_audit(&self, _anchors: &[Anchor]) -> Result<Verdict> {
+        not_built("verify_audit")
     }
     async fn audit_refused(&self, _op: &Op, _action: &str, _object: &str, _label: &str, _why: &str) -> Result<()> {
         not_built("audit_refused")

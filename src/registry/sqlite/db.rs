@@ -337,29 +337,25 @@ fn refuse(conn: &mut Connection, attempt: &Attempt<'_>, why: &str) {
 
 /// Writes an audit row.
 pub(super) fn audit(tx: &Connection, op: &Op, action: &str, done: &Done, refused: Option<&str>) -> Result<()> {
-    let Actor { os_user, host, via } = &op.actor;
     let side = |value: &Option<Value>| value.clone().map(|v| json(&masked(v))).transpose();
-    tx.prepare_cached(
-        "INSERT INTO saas_audit (at, op_id, os_user, host, via, action, object, label, from_values, to_values, refused)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-    )
-    .and_then(|mut s| {
-        s.execute(rusqlite::params![
-            text_of(op.at),
-            op.id,
+    let (from, to) = (side(&done.from)?, side(&done.to)?);
+    let Actor { os_user, host, via } = &op.actor;
+    super::audit::append(
+        tx,
+        &super::audit::New {
+            at: op.at,
+            op_id: &op.id,
             os_user,
             host,
             via,
             action,
-            done.object,
-            done.label,
-            side(&done.from).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?,
-            side(&done.to).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?,
-            refused
-        ])
-    })
-    .map(|_| ())
-    .map_err(store)
+            object: &done.object,
+            label: &done.label,
+            from: from.as_deref(),
+            to: to.as_deref(),
+            refused,
+        },
+    )
 }
 
 /// A write transaction from its first statement on, so that it never has to give up midway.

@@ -1,12 +1,11 @@
-//! What is kept to be read again: logs, the audit; workers; and the deleting of what is old.
+//! What is kept to be read again: logs; workers; and the deleting of what is old.
 
-use super::db::{Done, audit, begin, from_json, from_word, store, text_of, time_of};
+use super::db::{begin, from_word, store, text_of, time_of};
 use super::servers::get;
-use crate::domain::audit::{Actor, AuditEntry};
 use crate::domain::job::LogLine;
 use crate::domain::{JobId, SafeText};
 use crate::registry::identity::{ProcessId, boot_id};
-use crate::registry::{NewLine, Op, RegistryError, Result, Worker};
+use crate::registry::{NewLine, RegistryError, Result, Worker};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -160,58 +159,6 @@ pub(super) fn workers(conn: &Connection) -> Result<Vec<Worker>> {
         });
     }
     Ok(found)
-}
-
-pub(super) fn audit_rows(conn: &Connection, limit: usize) -> Result<Vec<AuditEntry>> {
-    let mut statement = conn
-        .prepare_cached("SELECT * FROM saas_audit ORDER BY id DESC LIMIT ?1")
-        .map_err(store)?;
-    let mut rows = statement.query([number(limit)]).map_err(store)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(store)? {
-        let side = |column: &str| -> Result<Option<serde_json::Value>> {
-            get::<Option<String>>(row, column)?
-                .map(|t| from_json("an audit row", &t))
-                .transpose()
-        };
-        found.push(AuditEntry {
-            id: get(row, "id")?,
-            at: time_of(&get::<String>(row, "at")?)?,
-            op_id: get(row, "op_id")?,
-            actor: Actor {
-                os_user: get(row, "os_user")?,
-                host: get(row, "host")?,
-                via: get(row, "via")?,
-            },
-            action: get(row, "action")?,
-            object: get(row, "object")?,
-            label: get(row, "label")?,
-            from: side("from_values")?,
-            to: side("to_values")?,
-            refused: get(row, "refused")?,
-        });
-    }
-    Ok(found)
-}
-
-pub(super) fn audit_refused(
-    conn: &mut Connection,
-    op: &Op,
-    action: &str,
-    object: &str,
-    label: &str,
-    why: &str,
-) -> Result<()> {
-    let tx = begin(conn)?;
-    let done = Done {
-        id: 0,
-        object: object.to_owned(),
-        label: label.to_owned(),
-        from: None,
-        to: None,
-    };
-    audit(&tx, op, action, &done, Some(why))?;
-    tx.commit().map_err(store)
 }
 
 /// Deletes one batch of what is old; 0: nothing is left to delete.

@@ -7,8 +7,36 @@ use rusqlite::Connection;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Every version's statements, from nothing on. Never edited once released: a new one is added.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+/// One version of the schema.
+#[derive(Clone, Copy)]
+struct Version {
+    /// Its statements.
+    sql: &'static str,
+    /// What SQL alone can't do, in the same transaction.
+    then: Option<fn(&Connection) -> Result<()>>,
+}
+
+/// Every version, from nothing on. Never edited once released: a new one is added.
+const MIGRATIONS: &[Version] = &[
+    Version {
+        sql: include_str!("schema_1.sql"),
+        then: None,
+    },
+    Version {
+        sql: include_str!("schema_2.sql"),
+        then: None,
+    },
+    Version {
+        sql: include_str!("schema_3.sql"),
+        then: Some(chained),
+    },
+];
+
+/// The audit's rows that are there already get their place in the chain.
+fn chained(tx: &Connection) -> Result<()> {
+    super::audit::chain_all(tx)?;
+    tx.execute_batch(include_str!("schema_3_after.sql")).map_err(store)
+}
 
 /// `VIGI`, in the file's header: other programs' databases are refused.
 const APPLICATION: i64 = 0x5649_4749;
@@ -48,7 +76,7 @@ pub(super) fn forward(conn: &mut Connection, path: &Path, end: Instant) -> Resul
     along(conn, path, end, MIGRATIONS)
 }
 
-fn along(conn: &mut Connection, path: &Path, end: Instant, migrations: &[&str]) -> Result<()> {
+fn along(conn: &mut Connection, path: &Path, end: Instant, migrations: &[Version]) -> Result<()> {
     loop {
         let found = version(conn, path)?;
         let Some(next) = usize::try_from(found).ok().and_then(|at| migrations.get(at)) else {
@@ -63,13 +91,16 @@ fn along(conn: &mut Connection, path: &Path, end: Instant, migrations: &[&str]) 
     }
 }
 
-fn step(conn: &mut Connection, path: &Path, found: i64, statements: &str) -> Result<()> {
+fn step(conn: &mut Connection, path: &Path, found: i64, next: &Version) -> Result<()> {
     let tx = begin(conn)?;
     // Another process may have migrated while this one waited for the write lock.
     if version(&tx, path)? != found {
         return Ok(());
     }
-    tx.execute_batch(statements).map_err(store)?;
+    tx.execute_batch(next.sql).map_err(store)?;
+    if let Some(then) = next.then {
+        then(&tx)?;
+    }
     tx.execute_batch(&format!(
         "PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {}",
         found + 1
@@ -104,6 +135,10 @@ pub(super) fn check(conn: &Connection, path: &Path) -> Result<()> {
 mod tests {
     use super::*;
 
+    fn only(sql: &'static str) -> Version {
+        Version { sql, then: None }
+    }
+
     fn begun() -> (Connection, Instant) {
         (
             Connection::open_in_memory().unwrap(),
@@ -115,7 +150,9 @@ mod tests {
     fn a_migration_that_fails_leaves_the_schema_as_it_was() {
         let (mut conn, end) = begun();
         let path = Path::new("x");
-        let broken = ["CREATE TABLE a (x); INSERT INTO a VALUES (1); CREATE TABLE b (x); CREATE TABLE b (x);"];
+        let broken = [only(
+            "CREATE TABLE a (x); INSERT INTO a VALUES (1); CREATE TABLE b (x); CREATE TABLE b (x);",
+        )];
         along(&mut conn, path, end, &broken).unwrap_err();
         assert_eq!(pragma(&conn, "user_version"), Ok(0));
         assert_eq!(pragma(&conn, "application_id"), Ok(0));
@@ -123,7 +160,7 @@ mod tests {
             .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
             .unwrap();
         assert_eq!(tables, 0);
-        along(&mut conn, path, end, &["CREATE TABLE a (x);"]).unwrap();
+        along(&mut conn, path, end, &[only("CREATE TABLE a (x);")]).unwrap();
         assert_eq!(pragma(&conn, "user_version"), Ok(1));
     }
 
@@ -131,15 +168,14 @@ mod tests {
     fn migrations_are_made_once_and_in_order() {
         let (mut conn, end) = begun();
         let path = Path::new("x");
-        let first = "CREATE TABLE a (x); INSERT INTO a VALUES (1);";
+        let first = only("CREATE TABLE a (x); INSERT INTO a VALUES (1);");
         along(&mut conn, path, end, &[first]).unwrap();
         along(&mut conn, path, end, &[first]).unwrap();
         conn.execute("INSERT INTO a VALUES (2)", []).unwrap();
         let rows: i64 = conn.query_row("SELECT count(*) FROM a", [], |row| row.get(0)).unwrap();
         assert_eq!(rows, 2);
-        let second = "ALTER TABLE a ADD COLUMN y DEFAULT 7;";
-        step(&mut conn, path, 1, second).unwrap();
-        conn.pragma_update(None, "user_version", known() + 1).unwrap();
+        let second = only("ALTER TABLE a ADD COLUMN y DEFAULT 7;");
+        step(&mut conn, path, 1, &second).unwrap();
         let kept: Vec<(i64, i64)> = conn
             .prepare("SELECT x, y FROM a ORDER BY x")
             .unwrap()
@@ -148,6 +184,10 @@ mod tests {
             .collect::<std::result::Result<_, _>>()
             .unwrap();
         assert_eq!(kept, [(1, 7), (2, 7)]);
+        for _ in 2..=known() {
+            let found = pragma(&conn, "user_version").unwrap();
+            step(&mut conn, path, found, &only("")).unwrap();
+        }
         let refused = along(&mut conn, path, end, &[first]).unwrap_err();
         assert_eq!(
             refused,

@@ -2,6 +2,7 @@
 //! workers. Write-ahead log, every commit on disk before it is answered, constraints and counters in
 //! the schema itself (`schema_1.sql`), so that an operator's own SQL reads and keeps the same truth.
 
+mod audit;
 mod catalog;
 mod checks;
 mod claim;
@@ -26,7 +27,7 @@ use super::{
     ChangeStream, Claim, ClaimTerms, Consequence, HealthCheck, JobFilter, LinkState, NewJob, NewLine, Op, Registry,
     RegistryError, Result, StepChange, Worker,
 };
-use crate::domain::audit::AuditEntry;
+use crate::domain::audit::{Anchor, AuditEntry, AuditFilter, Chain, Verdict};
 use crate::domain::capacity::Thresholds;
 use crate::domain::check::CheckReport;
 use crate::domain::health::HealthRules;
@@ -303,13 +304,28 @@ impl Registry for Sqlite {
         self.read(history::workers).await
     }
 
-    async fn audit(&self, limit: usize) -> Result<Vec<AuditEntry>> {
-        self.read(move |c| history::audit_rows(c, limit)).await
+    async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>> {
+        let filter = filter.clone();
+        self.read(move |c| audit::filtered(c, &filter)).await
+    }
+    async fn audit_head(&self) -> Result<Option<Anchor>> {
+        self.read(audit::head).await
+    }
+    async fn verify_audit(&self, anchors: &[Anchor]) -> Result<Verdict> {
+        let mut chain = Chain::new(anchors);
+        loop {
+            // Each part is a call of its own, so that a long audit has the time it needs.
+            let (read, end) = self.read(move |c| audit::verify_part(c, chain)).await?;
+            if let Some(head) = end {
+                return Ok(read.finish(head.as_ref().map(|(id, hash)| (*id, hash.as_str()))));
+            }
+            chain = read;
+        }
     }
     async fn audit_refused(&self, op: &Op, action: &str, object: &str, label: &str, why: &str) -> Result<()> {
         let op = op.clone();
         let [action, object, label, why] = [action, object, label, why].map(str::to_owned);
-        self.write(move |c| history::audit_refused(c, &op, &action, &object, &label, &why))
+        self.write(move |c| audit::refused(c, &op, &action, &object, &label, &why))
             .await
     }
     async fn prune(&self, checks_before: Timestamp, logs_before: Timestamp) -> Result<u64> {

@@ -2,7 +2,7 @@
 
 use super::follow::Follower;
 use super::{LIMIT, Sqlite};
-use crate::domain::audit::Actor;
+use crate::domain::audit::{Actor, AuditFilter};
 use crate::domain::{CustomerId, SafeText};
 use crate::registry::{Change, Op, Registry, RegistryError, Result};
 use jiff::Timestamp;
@@ -57,7 +57,7 @@ async fn a_full_disk_is_said_so_breaks_nothing_and_passes() {
         kept,
         "what was acknowledged is there, the rest is not"
     );
-    assert_eq!(r.audit(10_000).await.unwrap().len(), kept);
+    assert_eq!(r.audit(&AuditFilter::newest(10_000)).await.unwrap().len(), kept);
     limit(1_000_000).await.unwrap();
     customer(&r, "when there is space again").await.unwrap();
     let sound: String = r

@@ -6,6 +6,7 @@ use super::bench::{
 };
 
 use pretty_assertions::assert_eq;
+use vigie::domain::audit::AuditFilter;
 use vigie::domain::capacity::Thresholds;
 use vigie::domain::instance::{InstanceState, Plan};
 use vigie::domain::job::JobState;
@@ -14,7 +15,7 @@ use vigie::domain::{PlanId, SafeText, SecretRef};
 use vigie::registry::{Consequence, JobFilter};
 
 async fn actions(r: &Bench) -> Vec<String> {
-    let mut rows = r.audit(10_000).await.unwrap();
+    let mut rows = r.audit(&AuditFilter::newest(10_000)).await.unwrap();
     rows.reverse();
     rows.into_iter().map(|row| row.action).collect()
 }
@@ -24,7 +25,7 @@ pub(super) async fn every_mutation_leaves_a_row(r: Bench) {
     let o = op();
     let s = r.add_server(&o, &server_spec("prod-1", 50)).await.unwrap();
     expected.push("server.add");
-    let row = &r.audit(1).await.unwrap()[0];
+    let row = &r.audit(&AuditFilter::newest(1)).await.unwrap()[0];
     assert_eq!((&row.op_id, &row.actor, row.at), (&o.id, &o.actor, o.at));
     assert_eq!(
         (row.object.as_str(), row.label.as_str()),
@@ -35,7 +36,7 @@ pub(super) async fn every_mutation_leaves_a_row(r: Bench) {
         .await
         .unwrap();
     expected.push("server.edit");
-    let row = &r.audit(1).await.unwrap()[0];
+    let row = &r.audit(&AuditFilter::newest(1)).await.unwrap()[0];
     assert_eq!(
         row.from,
         Some(serde_json::json!({"max_instances": 50})),
@@ -54,7 +55,7 @@ pub(super) async fn every_mutation_leaves_a_row(r: Bench) {
         // As it is already: no change, no row.
         r.transition_server(&op(), s.id, version + 1, &event).await.unwrap();
     }
-    let row = &r.audit(1).await.unwrap()[0];
+    let row = &r.audit(&AuditFilter::newest(1)).await.unwrap()[0];
     assert_eq!(
         (&row.from, &row.to),
         (
@@ -109,7 +110,7 @@ pub(super) async fn every_mutation_leaves_a_row(r: Bench) {
     ]);
     assert_eq!(actions(&r).await, expected);
     let by_worker: Vec<_> = r
-        .audit(100)
+        .audit(&AuditFilter::newest(100))
         .await
         .unwrap()
         .into_iter()
@@ -119,7 +120,13 @@ pub(super) async fn every_mutation_leaves_a_row(r: Bench) {
         (by_worker[0].actor.via.as_str(), by_worker[0].actor.os_user.as_str()),
         ("worker", "marie")
     );
-    assert!(r.audit(100).await.unwrap().iter().all(|row| row.refused.is_none()));
+    assert!(
+        r.audit(&AuditFilter::newest(100))
+            .await
+            .unwrap()
+            .iter()
+            .all(|row| row.refused.is_none())
+    );
 }
 
 pub(super) async fn every_refusal_leaves_a_row(r: Bench) {
@@ -127,7 +134,7 @@ pub(super) async fn every_refusal_leaves_a_row(r: Bench) {
     let t = template(&*r, "restaurant", s.id).await;
     let i = instance(&*r, &t, "acme").await;
     let done = r.jobs(&JobFilter::default()).await.unwrap()[0].id;
-    let before = r.audit(1_000).await.unwrap().len();
+    let before = r.audit(&AuditFilter::newest(1_000)).await.unwrap().len();
     let mut said = Vec::new();
     said.push(r.add_server(&op(), &server_spec("prod-1", 5)).await.unwrap_err());
     said.push(
@@ -164,7 +171,7 @@ pub(super) async fn every_refusal_leaves_a_row(r: Bench) {
     r.audit_refused(&o, "server.test", "server:1", "prod-1", "may not")
         .await
         .unwrap();
-    let mut rows = r.audit(1_000).await.unwrap();
+    let mut rows = r.audit(&AuditFilter::newest(1_000)).await.unwrap();
     assert_eq!(rows.len(), before + said.len() + 1);
     assert_eq!(
         (rows[0].action.as_str(), rows[0].refused.as_deref(), &rows[0].op_id),
@@ -185,14 +192,14 @@ pub(super) async fn no_secret_is_in_the_audit(r: Bench) {
     spec.db_password = Some(SecretRef::parse("sealed:k1:Q0FOQVJZLUFBQUE=").unwrap());
     spec.master_password = Some(SecretRef::parse("env:MASTER").unwrap());
     let s = r.add_server(&op(), &spec).await.unwrap();
-    let added = r.audit(1).await.unwrap()[0].to.clone().unwrap();
+    let added = r.audit(&AuditFilter::newest(1)).await.unwrap()[0].to.clone().unwrap();
     assert_eq!(
         (&added["db_password"], &added["master_password"]),
         (&"sealed (k1)".into(), &"env:MASTER".into())
     );
     spec.db_password = Some(SecretRef::parse("sealed:k2:Q0FOQVJZLUJCQkI=").unwrap());
     r.edit_server(&op(), s.id, s.version, &spec).await.unwrap();
-    let edited = r.audit(1).await.unwrap()[0].clone();
+    let edited = r.audit(&AuditFilter::newest(1)).await.unwrap()[0].clone();
     assert_eq!(edited.from.unwrap()["db_password"], "sealed (k1)");
     assert_eq!(edited.to.unwrap()["db_password"], "sealed (k2)");
     let s = r.server(s.id).await.unwrap();
@@ -209,7 +216,7 @@ pub(super) async fn no_secret_is_in_the_audit(r: Bench) {
         ..Default::default()
     };
     end(&*r, job.id, JobState::Done, &[Consequence::TemplateFacts(t.id, facts)]).await;
-    let all = serde_json::to_string(&r.audit(1_000).await.unwrap()).unwrap();
+    let all = serde_json::to_string(&r.audit(&AuditFilter::newest(1_000)).await.unwrap()).unwrap();
     assert!(!all.contains("Q0FOQVJZ"), "a sealed value is in the audit: {all}");
     assert!(!format!("{:?}", r.server(s.id).await.unwrap()).contains("Q0FOQVJZ"));
 }
@@ -260,7 +267,7 @@ pub(super) async fn a_retried_operation_is_applied_once(r: Bench) {
     let delete = ServerEvent::Delete;
     assert_eq!(r.transition_server(&o, first.id, 3, &delete).await.unwrap(), None);
     assert_eq!(r.transition_server(&o, first.id, 3, &delete).await.unwrap(), None);
-    let rows = r.audit(1_000).await.unwrap();
+    let rows = r.audit(&AuditFilter::newest(1_000)).await.unwrap();
     assert!(rows.iter().all(|row| row.refused.is_none()));
     assert_eq!(
         rows.iter().filter(|row| row.action == "job.queue").count(),
@@ -292,7 +299,7 @@ pub(super) async fn one_operation_may_do_several_things(r: Bench) {
     r.queue_job(&o, &instance_job(&t, "bistro")).await.unwrap();
     assert_eq!(r.instances(None).await.unwrap().len(), 2);
     let rows: Vec<_> = r
-        .audit(1_000)
+        .audit(&AuditFilter::newest(1_000))
         .await
         .unwrap()
         .into_iter()

@@ -3,6 +3,7 @@
 use super::bench::{Bench, claim, end, line, me, op, plain_job, report, server};
 use jiff::SignedDuration;
 use pretty_assertions::assert_eq;
+use vigie::domain::audit::AuditFilter;
 use vigie::domain::health::HealthRules;
 use vigie::domain::job::{JobSpec, JobState, LogLevel, Stream};
 use vigie::domain::{JobId, SafeText, ServerId, TemplateId};
@@ -145,7 +146,7 @@ pub(super) async fn old_history_goes_and_the_rest_stays(r: Bench) {
         r.append_log(id, &lines).await.unwrap();
     }
     end(&*r, over, JobState::Failed, &[]).await;
-    let audit = r.audit(10_000).await.unwrap().len();
+    let audit = r.audit(&AuditFilter::newest(10_000)).await.unwrap().len();
     let month = now - SignedDuration::from_hours(24 * 30);
     assert_eq!(r.prune(month, month).await.unwrap(), 1_200);
     assert_eq!(r.health_history(s.id, None, 10_000).await.unwrap().len(), 100);
@@ -163,7 +164,11 @@ pub(super) async fn old_history_goes_and_the_rest_stays(r: Bench) {
     );
     assert_eq!(r.log_end(over).await.unwrap(), 700, "numbers are never given again");
     assert_eq!(r.prune(month, later).await.unwrap(), 0);
-    assert_eq!(r.audit(10_000).await.unwrap().len(), audit, "the audit stays");
+    assert_eq!(
+        r.audit(&AuditFilter::newest(10_000)).await.unwrap().len(),
+        audit,
+        "the audit stays"
+    );
     assert!(matches!(r.job(over).await, Ok(j) if j.state == JobState::Failed));
     assert!(matches!(
         r.log_end(JobId(99)).await,
