@@ -3,7 +3,6 @@
 use super::open;
 use super::shell::Shell;
 use crate::config::{self, Loaded, StartPane};
-use crate::domain::audit::Role;
 use crate::domain::{Problem, SafeText};
 use crate::tui::action::{KeyClash, Keymap};
 use crate::tui::dashboard::{self, Dashboard, DashboardError};
@@ -79,7 +78,6 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
     let dashboard = Dashboard {
         ui: UiSettings {
             profile: settings.fleet.name.clone(),
-            role: Role::Admin,
             thresholds: settings.thresholds(),
             rules: settings.health_rules(),
             stale_after: settings.checks.stale_after.0,

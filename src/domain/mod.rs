@@ -14,6 +14,7 @@ pub mod log;
 pub mod names;
 pub mod passlib;
 pub mod problem;
+pub mod rights;
 pub mod saga;
 pub mod secret;
 pub mod server;

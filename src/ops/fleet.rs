@@ -3,6 +3,7 @@
 use super::{Answer, Ops, no_such, shown};
 use crate::domain::instance::{Customer, Instance, Plan};
 use crate::domain::job::Job;
+use crate::domain::rights::Rights;
 use crate::domain::server::Server;
 use crate::domain::template::Template;
 use crate::domain::{Code, CustomerId, PlanId, Problem, SafeText, ServerId, TemplateId};
@@ -28,6 +29,8 @@ pub struct Fleet {
     pub jobs: Vec<Job>,
     /// All known.
     pub workers: Vec<Worker>,
+    /// What whoever reads may do.
+    pub rights: Rights,
 }
 
 impl Fleet {
@@ -78,6 +81,7 @@ impl Ops {
             customers: registry.customers().await.map_err(shown)?,
             jobs: registry.jobs(&jobs).await.map_err(shown)?,
             workers: registry.workers().await.map_err(shown)?,
+            rights: registry.rights().await.map_err(shown)?,
         })
     }
 

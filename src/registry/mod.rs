@@ -15,6 +15,7 @@ use crate::domain::check::CheckReport;
 use crate::domain::health::{HealthRules, HealthStatus};
 use crate::domain::instance::{Customer, Instance, InstanceSpec, InstanceState, Plan};
 use crate::domain::job::{Job, JobSpec, JobState, LogLevel, LogLine, PlannedStep, StepState, Stream};
+use crate::domain::rights::Rights;
 use crate::domain::server::{Refusal, Server, ServerEvent, ServerSpec};
 use crate::domain::template::{Template, TemplateFacts, TemplateSpec, TemplateState};
 use crate::domain::{Code, CustomerId, InstanceId, JobId, Problem, SafeText, ServerId, TemplateId};
@@ -69,6 +70,9 @@ pub enum RegistryError {
     /// The life cycle refuses.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The role one is connected as may not.
+    #[error("not allowed: {0}")]
+    NotAllowed(String),
     /// Another rule refuses; the message says which and why.
     #[error("{0}")]
     Rule(String),
@@ -130,6 +134,10 @@ impl RegistryError {
                 ("connection_test_failed", Some("run the test (t) and do what it says"))
             }
             Self::Refused(_) => ("has_instances", Some("move or remove its instances first")),
+            Self::NotAllowed(_) => (
+                "not_allowed",
+                Some("`vigie registry status` says which role is yours, and what it may"),
+            ),
             Self::Rule(_) => ("refused", None),
             Self::Reserved { .. } => ("reserved", Some("wait for that job to end, or cancel it")),
             Self::StaleToken { .. } => ("stale_token", None),
@@ -497,6 +505,11 @@ pub trait Registry: Send + Sync {
     /// Whether the store answers, now and from now on. While it doesn't, no call waits longer than its
     /// own deadline.
     fn link(&self) -> tokio::sync::watch::Receiver<LinkState>;
+    /// What the one who is connected may do, as the store itself says. A store without roles allows
+    /// everything: the permissions of its file are the boundary there.
+    async fn rights(&self) -> Result<Rights> {
+        Ok(Rights::everything())
+    }
     /// Where the store is, for people: a path, or an address without secrets.
     fn place(&self) -> String;
 }

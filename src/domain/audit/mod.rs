@@ -10,18 +10,6 @@ pub use chain::{Anchor, Break, Chain, Digest, Row, Verdict};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What an operator may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Reads.
-    User,
-    /// Reads, changes and acts.
-    Manager,
-    /// Also creates and deletes servers and templates.
-    Admin,
-}
-
 /// Who acts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {

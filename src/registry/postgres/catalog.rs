@@ -84,12 +84,10 @@ fn taken(spec: &TemplateSpec, fault: Fault) -> RegistryError {
             what: "template code",
             value: spec.code.to_string(),
         },
-        Some("saas_template_database" | "vigie: template database taken") => {
-            RegistryError::Taken {
-                what: "database name",
-                value: spec.template_database.to_string(),
-            }
-        }
+        Some("saas_template_database" | "vigie: template database taken") => RegistryError::Taken {
+            what: "database name",
+            value: spec.template_database.to_string(),
+        },
         _ => fault.into(),
     }
 }

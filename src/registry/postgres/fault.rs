@@ -100,7 +100,7 @@ impl From<Fault> for RegistryError {
             Fault::Lost { why } => format!("the connection was lost: {why}"),
             Fault::Late { waited_ms } => format!("PostgreSQL does not answer ({} s)", waited_ms / 1_000),
             Fault::Refused { state, message, .. } => match state.as_str() {
-                "42501" => return Self::Rule(format!("the database's role may not do this: {message}")),
+                "42501" => return Self::NotAllowed(message),
                 s if s.starts_with("23") || s == "P0001" => {
                     return Self::Rule(format!("the registry refuses it: {message}"));
                 }

@@ -8,6 +8,7 @@ mod connect;
 mod db;
 mod fault;
 mod pool;
+pub mod roles;
 mod servers;
 
 use super::{
@@ -20,6 +21,7 @@ use crate::domain::check::CheckReport;
 use crate::domain::health::HealthRules;
 use crate::domain::instance::{Customer, Instance, Plan};
 use crate::domain::job::{Job, JobState, LogLine};
+use crate::domain::rights::Rights;
 use crate::domain::server::{Server, ServerEvent, ServerSpec};
 use crate::domain::template::{Template, TemplateSpec};
 use crate::domain::{Code, CustomerId, InstanceId, JobId, Problem, SafeText, ServerId, TemplateId};
@@ -219,6 +221,9 @@ impl Registry for Postgres {
     }
     async fn changes(&self) -> Result<ChangeStream> {
         not_built("changes")
+    }
+    async fn rights(&self) -> Result<Rights> {
+        self.store.read(|tx| Box::pin(roles::rights(tx))).await
     }
     fn link(&self) -> tokio::sync::watch::Receiver<LinkState> {
         self.store.link()

@@ -3,9 +3,9 @@
 //! still decide.
 
 use super::{ActionId, Place, action};
-use crate::domain::audit::Role;
 use crate::domain::instance::InstanceState;
 use crate::domain::job::JobState;
+use crate::domain::rights::{Deed, Rights};
 use crate::domain::server::{Intent, Observed, Server};
 use crate::domain::template::{Template, TemplateState};
 
@@ -23,8 +23,8 @@ pub struct JobFacts {
 pub struct Situation<'a> {
     /// Where.
     pub place: Place,
-    /// What the operator may do.
-    pub role: Role,
+    /// What the operator may do, as the registry says.
+    pub rights: &'a Rights,
     /// The selected server; for an instance, its server.
     pub server: Option<&'a Server>,
     /// The selected instance's state.
@@ -49,32 +49,37 @@ pub struct Situation<'a> {
     pub searched: bool,
 }
 
-fn needed_role(id: ActionId, place: Place) -> Role {
+/// What an action does to the registry, where it does anything beyond reading it.
+pub fn deed(id: ActionId, place: Place) -> Option<Deed> {
     use ActionId as Id;
-    match id {
-        Id::Delete if place == Place::Instances => Role::Manager,
-        Id::Delete => Role::Admin,
-        Id::New if matches!(place, Place::Servers | Place::Templates) => Role::Admin,
-        Id::New
-        | Id::Edit
-        | Id::Activate
-        | Id::Deactivate
-        | Id::Maintenance
-        | Id::Retry
-        | Id::CancelJob
-        | Id::CreateDatabase
-        | Id::Adopt
-        | Id::Thaw => Role::Manager,
-        _ => Role::User,
-    }
+    Some(match (id, place) {
+        (Id::Activate, _) => Deed::ActivateServer,
+        (Id::Deactivate, _) => Deed::DeactivateServer,
+        (Id::Maintenance, _) => Deed::MaintainServer,
+        (Id::Delete, Place::Instances) => Deed::DeleteInstance,
+        (Id::Delete, Place::Templates) => Deed::RemoveTemplate,
+        (Id::Delete, _) => Deed::DeleteServer,
+        (Id::Retry, _) => Deed::RetryJob,
+        (Id::CancelJob, _) => Deed::CancelJob,
+        (Id::CreateDatabase, _) => Deed::CreateTemplateDatabase,
+        (Id::Adopt, _) => Deed::AdoptTemplate,
+        (Id::Thaw, _) => Deed::ThawTemplate,
+        (Id::New, Place::Servers) => Deed::AddServer,
+        (Id::New, Place::Templates) => Deed::AddTemplate,
+        (Id::New, _) => Deed::CreateInstance,
+        (Id::Edit, _) => Deed::EditServer,
+        (Id::Test, _) => Deed::TestServer,
+        (Id::Check | Id::CheckAll, _) => Deed::KeepCheck,
+        _ => return None,
+    })
 }
 
-fn role_word(role: Role) -> &'static str {
-    match role {
-        Role::User => "user",
-        Role::Manager => "manager",
-        Role::Admin => "admin",
-    }
+/// Whether an action is refused whatever is selected: one's role may not.
+///
+/// # Errors
+/// `needs saas_admin: you are saas_manager (role ana)`.
+pub fn rightful(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
+    deed(id, on.place).map_or(Ok(()), |deed| on.rights.check(deed))
 }
 
 /// Whether an action can be used here and now.
@@ -87,10 +92,7 @@ pub fn allowed(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
         let words: Vec<&str> = action(id).places.iter().map(|place| place.word()).collect();
         return Err(format!("only in: {}", words.join(", ")));
     }
-    let needed = needed_role(id, on.place);
-    if on.role < needed {
-        return Err(format!("needs the role {}", role_word(needed)));
-    }
+    rightful(id, on)?;
     let changes = matches!(
         id,
         Id::Activate

@@ -8,7 +8,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use allow::{JobFacts, Situation, allowed};
+pub use allow::{JobFacts, Situation, allowed, deed, rightful};
 pub use key::{Key, Sequence, parse_sequence, show_sequence};
 pub use keymap::{Found, KeyClash, Keymap};
 pub use table::ACTIONS;

@@ -4,6 +4,7 @@
 use super::message::{Delta, Fleet, InstanceRow};
 use crate::domain::instance::{Customer, Plan};
 use crate::domain::job::{Job, JobState};
+use crate::domain::rights::Rights;
 use crate::domain::server::{Server, ServerState};
 use crate::domain::template::{Template, TemplateState};
 use crate::domain::{CustomerId, InstanceId, JobId, PlanId, ServerId, TemplateId};
@@ -30,6 +31,8 @@ pub struct Store {
     pub customers: Vec<Customer>,
     /// Workers that are alive.
     pub workers: usize,
+    /// What the operator may do.
+    pub rights: Rights,
     /// When it was last read; `None` before the first answer.
     pub read_at: Option<Timestamp>,
     rows: Vec<Option<InstanceRow>>,
@@ -76,6 +79,7 @@ impl Store {
             templates: fleet.templates,
             jobs: fleet.jobs,
             workers: fleet.workers,
+            rights: fleet.rights,
             read_at: fleet.read_at,
             ..Self::default()
         };

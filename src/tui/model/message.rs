@@ -6,6 +6,7 @@ use crate::domain::check::CheckReport;
 use crate::domain::health::HealthStatus;
 use crate::domain::instance::{Customer, Instance, InstanceState, Plan};
 use crate::domain::job::{Job, LogLine, PlannedStep};
+use crate::domain::rights::Rights;
 use crate::domain::server::Server;
 use crate::domain::template::Template;
 use crate::domain::{CustomerId, InstanceId, JobId, PlanId, Problem, SafeText, ServerId, TemplateId};
@@ -113,6 +114,8 @@ pub struct Fleet {
     pub jobs: Vec<Job>,
     /// Workers that are alive.
     pub workers: usize,
+    /// What the operator may do.
+    pub rights: Rights,
     /// When it was read.
     pub read_at: Option<Timestamp>,
 }

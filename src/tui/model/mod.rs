@@ -405,7 +405,7 @@ impl Model {
             });
         Situation {
             place,
-            role: self.settings.role,
+            rights: &self.store.rights,
             server: self.current_server().and_then(|id| self.store.server(id)),
             instance: self
                 .lists

@@ -2,7 +2,6 @@
 
 use super::layout::Pane;
 use crate::domain::SafeText;
-use crate::domain::audit::Role;
 use crate::domain::capacity::Thresholds;
 use crate::domain::health::HealthRules;
 use crate::tui::action::Keymap;
@@ -13,8 +12,6 @@ use std::time::Duration;
 pub struct UiSettings {
     /// The profile's name, shown in the header.
     pub profile: SafeText,
-    /// What the operator may do.
-    pub role: Role,
     /// Shares of places that decide what is allowed.
     pub thresholds: Thresholds,
     /// When a check counts as what.
@@ -41,7 +38,6 @@ impl Default for UiSettings {
     fn default() -> Self {
         Self {
             profile: SafeText::new("fleet"),
-            role: Role::Admin,
             thresholds: Thresholds::default(),
             rules: HealthRules::default(),
             stale_after: Duration::from_secs(30 * 60),

@@ -148,6 +148,7 @@ pub(super) fn fleet(read: ops::Fleet) -> Fleet {
         customers: read.customers,
         jobs: read.jobs,
         workers: read.workers.iter().filter(|worker| worker.alive).count(),
+        rights: read.rights,
         read_at: Some(read.at),
     }
 }

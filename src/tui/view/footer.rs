@@ -1,7 +1,7 @@
 //! The last line: how the last thing ended, or what can be done here; a filter while it is typed.
 
 use super::{Pen, text};
-use crate::tui::action::{ACTIONS, ActionId, Place, allowed, show_sequence};
+use crate::tui::action::{ACTIONS, ActionId, Place, allowed, rightful, show_sequence};
 use crate::tui::model::{Layer, NoticeLevel};
 use crate::tui::theme::Token;
 use ratatui::Frame;
@@ -58,10 +58,12 @@ fn keys(pen: &Pen<'_>, columns: u16) -> Line<'static> {
         row.text("  Esc", key).text(" never mind", word);
         return row.line(Style::new());
     }
-    let mut shown: Vec<(u8, String, &str)> = ACTIONS
+    // What one's role may not is there all the same, greyed: pressed, it says which role it needs.
+    let greyed = |id| rightful(id, &situation).is_err();
+    let mut shown: Vec<(u8, String, &str, bool)> = ACTIONS
         .iter()
         .filter(|action| action.footer > 0 && action.places.contains(&place))
-        .filter(|action| allowed(action.id, &situation).is_ok())
+        .filter(|action| greyed(action.id) || allowed(action.id, &situation).is_ok())
         .map(|action| {
             let title = match (action.id, place) {
                 (ActionId::New, Place::Servers) => "new server",
@@ -70,27 +72,34 @@ fn keys(pen: &Pen<'_>, columns: u16) -> Line<'static> {
                 (ActionId::Filter, Place::Log) => "search",
                 _ => action.title,
             };
-            (action.footer, pen.key(action.id), title)
+            (action.footer, pen.key(action.id), title, greyed(action.id))
         })
         .collect();
-    shown.push((3, "a".to_owned(), "act…"));
+    shown.push((3, "a".to_owned(), "act…", false));
     if place == Place::Log {
-        shown.push((1, "End".to_owned(), "follow"));
+        shown.push((1, "End".to_owned(), "follow", false));
     }
     if pen.layout.compact {
-        shown.push((0, "Tab".to_owned(), "pane"));
+        shown.push((0, "Tab".to_owned(), "pane", false));
     }
     shown.sort_by_key(|(rank, ..)| *rank);
     let room = usize::from(columns).saturating_sub(1);
-    let wide = |(_, key, title): &(u8, String, &str)| text::width(key) + text::width(title) + 3;
+    let wide = |(_, key, title, greyed): &(u8, String, &str, bool)| {
+        text::width(key) + text::width(title) + 3 + 2 * usize::from(*greyed)
+    };
     // The last two are help and quit.
     while shown.iter().map(wide).sum::<usize>() > room && shown.len() > 2 {
         shown.remove(shown.len() - 3);
     }
     let mut row = pen.row(columns);
     row.gap(1);
-    for (_, name, title) in &shown {
-        row.text(name, key).gap(1).text(title, word).gap(2);
+    for (_, name, title, greyed) in &shown {
+        // Not by colour alone.
+        if *greyed {
+            row.text(&format!("({name} {title})"), word).gap(2);
+        } else {
+            row.text(name, key).gap(1).text(title, word).gap(2);
+        }
     }
     row.line(Style::new())
 }

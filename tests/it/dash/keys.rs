@@ -2,14 +2,11 @@
 
 use super::{Dash, fleet};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use vigie::domain::audit::Role;
 use vigie::domain::instance::InstanceState;
 use vigie::domain::job::JobState;
 use vigie::domain::server::Intent;
 use vigie::domain::{InstanceId, JobId, Problem, SafeText, ServerId, TemplateId};
-use vigie::tui::model::{
-    Act, Answer, Delta, Effect, Ended, Fleet, Message, Notice, Pane, Tab, Target, TemplateWork, UiSettings,
-};
+use vigie::tui::model::{Act, Answer, Delta, Effect, Ended, Fleet, Message, Notice, Pane, Tab, Target, TemplateWork};
 
 const SIZE: (u16, u16) = (120, 35);
 
@@ -234,23 +231,6 @@ fn what_belongs_elsewhere_says_where() {
     dash.must_see("activate (aa) is only in: servers");
     dash.press("3 d");
     dash.must_see("describe (d) is only in: servers, instances, templates, jobs");
-}
-
-#[test]
-fn a_role_that_may_not_is_told_so_before() {
-    let settings = UiSettings {
-        role: Role::User,
-        ..UiSettings::default()
-    };
-    let mut dash = Dash::with(settings, SIZE);
-    dash.load(fleet::picture());
-    for keys in ["a m", "n", "e", "4 n", "2 a x"] {
-        dash.press("1").press(keys);
-        assert!(dash.effects().is_empty() && dash.model.layers.is_empty(), "{keys}");
-        dash.must_see("needs the role");
-    }
-    dash.press("1 r");
-    assert_eq!(act(dash.effect()), Act::Check(ServerId(1)), "looking is allowed");
 }
 
 fn delete_dialog(dash: &mut Dash) {

@@ -4,6 +4,7 @@ mod forms;
 mod frames;
 mod keys;
 mod log;
+mod roles;
 mod storm;
 
 #[path = "../../fixture/fleet.rs"]
