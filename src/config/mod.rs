@@ -15,4 +15,4 @@ pub use paths::{PathError, Places, Platform, private_dir, write_private};
 pub use settings::{
     Checks, Fleet, Keys, Limits, Log, LogLevel, Paths, Retention, Screen, Settings, StartPane, WorkerSettings,
 };
-pub use value::{Bounded, PathText, Percent, Span};
+pub use value::{Bounded, KeyText, PathText, Percent, Span};

@@ -2,6 +2,7 @@
 //! made 0700 and files that bear secrets 0600, whatever the umask says.
 
 use super::settings::Paths;
+use crate::domain::{KeySource, SecretRef};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -25,8 +26,8 @@ pub struct Places {
     pub data_dir: PathBuf,
     /// The registry's file.
     pub registry: PathBuf,
-    /// The key that seals secrets.
-    pub key_file: PathBuf,
+    /// The keys that seal secrets.
+    pub key_file: KeySource,
     /// The program's own log.
     pub log_dir: PathBuf,
     /// The operator's own themes.
@@ -50,7 +51,10 @@ impl Places {
         let data_dir = place(&paths.data_dir.0, platform.data_dir.clone());
         Self {
             registry: place(&paths.registry.0, data_dir.join("registry.db")),
-            key_file: place(&paths.key_file.0, data_dir.join("keys")),
+            key_file: match SecretRef::parse(&paths.key_file.0) {
+                Ok(SecretRef::Command(argv)) => KeySource::Command(argv),
+                _ => KeySource::File(place(&paths.key_file.0, data_dir.join("keys"))),
+            },
             log_dir: place(&paths.log_dir.0, data_dir.join("log")),
             themes_dir: place(
                 &paths.themes_dir.0,

@@ -1,7 +1,7 @@
 //! Every setting, its type and its default. `config.example.toml` says the same in words; a test
 //! compares the two.
 
-use super::value::{Bounded, PathText, Percent, Span, optional};
+use super::value::{Bounded, KeyText, PathText, Percent, Span, optional};
 use crate::domain::capacity::Thresholds;
 use crate::domain::health::HealthRules;
 use crate::domain::names::DEFAULT_RESERVED;
@@ -41,8 +41,8 @@ pub struct Paths {
     pub data_dir: PathText,
     /// The registry's file.
     pub registry: PathText,
-    /// The key that seals secrets.
-    pub key_file: PathText,
+    /// The keys that seal secrets: a file, or `command:ARGV…`.
+    pub key_file: KeyText,
     /// Folder of the program's own log.
     pub log_dir: PathText,
     /// Folder of the operator's own themes.

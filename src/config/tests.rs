@@ -2,7 +2,7 @@ use super::paths::Platform;
 use super::*;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 fn wrong(text: &str) -> ConfigError {
     parse("config.toml", text).expect_err("a mistake")
@@ -170,7 +170,7 @@ fn later_wins_file_environment_arguments() {
     };
     let loaded = load(&arguments, &environment(&[])).expect("the file");
     assert_eq!(loaded.places.registry, PathBuf::from("/one.db"));
-    assert_eq!(loaded.places.key_file, PathBuf::from("/data/keys"));
+    assert_eq!(loaded.places.key_file.file(), Some(Path::new("/data/keys")));
     assert_eq!(loaded.settings.screen.theme, "light");
     let variables = [
         ("VIGIE_REGISTRY", "/two.db"),
@@ -259,7 +259,10 @@ fn paths_are_made_absolute() {
     let places = Places::of(&paths, platform.config_dir.join("config.toml"), &platform);
     assert_eq!(places.registry, PathBuf::from("/home/ada/fleet.db"));
     assert_eq!(places.log_dir, PathBuf::from("/var/log/vigie"));
-    assert_eq!(places.key_file, PathBuf::from("/home/ada/.local/share/vigie/keys"));
+    assert_eq!(
+        places.key_file.file(),
+        Some(Path::new("/home/ada/.local/share/vigie/keys"))
+    );
     assert_eq!(places.themes_dir, PathBuf::from("/home/ada/.config/vigie/themes"));
     assert_eq!(places.extra_ca, None);
 }

@@ -189,3 +189,24 @@ impl From<&str> for PathText {
         Self(text.to_owned())
     }
 }
+
+/// Where keys are, as it is written: a path as [`PathText`], or `command:ARGV…`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(transparent)]
+pub struct KeyText(pub String);
+
+impl<'de> Deserialize<'de> for KeyText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if !text.starts_with("command:") {
+            let path = PathText::deserialize(de::value::StringDeserializer::<de::value::Error>::new(text));
+            return path.map(|path| Self(path.0)).map_err(|error| {
+                de::Error::custom(format!("{error}, or \"command:\" and the program that prints the keys"))
+            });
+        }
+        // What is wrong with it is said without repeating it.
+        crate::domain::SecretRef::parse(&text)
+            .map(|_| Self(text))
+            .map_err(de::Error::custom)
+    }
+}

@@ -24,7 +24,7 @@ pub mod text;
 pub use ids::{CustomerId, InstanceId, JobId, PlanId, ServerId, TemplateId};
 pub use names::{Code, DbName, HostName, NameError, RemotePath, Subdomain};
 pub use problem::Problem;
-pub use secret::{Secret, SecretRef};
+pub use secret::{KeySource, Secret, SecretRef};
 pub use text::SafeText;
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ pub struct Problem {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+    /// The id of the key that is lacking here, where that is what is wrong: who has it can go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_key: Option<String>,
 }
 
 impl Problem {
@@ -21,7 +24,15 @@ impl Problem {
             code: code.to_owned(),
             message: message.into(),
             hint: None,
+            missing_key: None,
         }
+    }
+
+    /// Says that a key is all that is lacking.
+    #[must_use]
+    pub fn missing_key(mut self, key_id: impl Into<String>) -> Self {
+        self.missing_key = Some(key_id.into());
+        self
     }
 
     /// Adds what to do next.

@@ -4,6 +4,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::path::PathBuf;
 
 /// A secret's value in memory, wiped when dropped.
 pub struct Secret(SecretString);
@@ -38,6 +39,46 @@ pub enum SecretRef {
         /// Nonce and ciphertext, base64.
         blob: String,
     },
+}
+
+/// Where the keys are that seal secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// A file of this machine, made where there is none and written when keys are changed.
+    File(PathBuf),
+    /// `command:ARGV…`: a vault's own program prints the key file's text. It is never written.
+    Command(Vec<String>),
+}
+
+impl KeySource {
+    /// The file, where it is one.
+    pub fn file(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Command(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Command(argv) => write!(f, "command:{}", argv.first().map_or("", String::as_str)),
+        }
+    }
+}
+
+impl From<PathBuf> for KeySource {
+    fn from(path: PathBuf) -> Self {
+        Self::File(path)
+    }
+}
+
+impl From<&std::path::Path> for KeySource {
+    fn from(path: &std::path::Path) -> Self {
+        Self::File(path.to_owned())
+    }
 }
 
 /// Why a text is no secret reference. The text is not repeated: it may be the secret itself.
@@ -86,6 +127,14 @@ impl SecretRef {
                 _ => Err(SecretRefError::Malformed("sealed", "a key's id and the sealed value")),
             },
             _ => Err(SecretRefError::NoScheme),
+        }
+    }
+
+    /// The key that sealed it, where it is sealed.
+    pub fn key_id(&self) -> Option<&str> {
+        match self {
+            Self::Sealed { key_id, .. } => Some(key_id),
+            _ => None,
         }
     }
 

@@ -2,13 +2,14 @@
 
 use super::{Answer, Ops, shown};
 use crate::config::Loaded;
-use crate::domain::SecretRef;
 use crate::domain::audit::AuditFilter;
 use crate::domain::job::JobState;
 use crate::domain::server::{Intent, Server};
+use crate::domain::{KeySource, SecretRef};
 use crate::registry::JobFilter;
 use crate::registry::identity::ProcessId;
 use crate::registry::sqlite;
+use crate::remote::secrets::Keyring;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -90,14 +91,25 @@ pub fn local(loaded: &Loaded) -> Vec<Finding> {
         0o700,
         "made when first needed",
     ));
-    found.push(private(
-        "key file",
-        &places.key_file,
-        0o600,
-        "made when the first secret is sealed",
-    ));
+    found.push(match &places.key_file {
+        KeySource::File(path) => private("key file", path, 0o600, "made when the first secret is sealed"),
+        KeySource::Command(_) => keys_of_vault(&places.key_file),
+    });
     found.push(private("log folder", &places.log_dir, 0o700, "made when first needed"));
     found
+}
+
+/// Whether a vault's program gives the keys.
+fn keys_of_vault(source: &KeySource) -> Finding {
+    match Keyring::at(source.clone()).key_ids() {
+        Ok(ids) if ids.is_empty() => Finding::warning(
+            "key file",
+            format!("{source} gives no key"),
+            "`vigie secrets rotate --new-key-file FILE` makes the first one",
+        ),
+        Ok(ids) => Finding::ok("key file", format!("{source}: {}", ids.join(", "))),
+        Err(error) => Finding::error("key file", error.to_string(), error.hint()),
+    }
 }
 
 /// Whether only its owner can read a file or folder.

@@ -10,6 +10,7 @@ mod fleet;
 mod instances;
 mod jobs;
 mod planning;
+mod secrets;
 mod servers;
 mod templates;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use fleet::Fleet;
 pub use instances::Removal;
 pub use jobs::Followed;
 pub use planning::{InstancePlan, InstanceRequest, PassedOverServer, PlacementAnswer};
+pub use secrets::{Rotation, ShownUse};
 
 use crate::config::{Loaded, Settings};
 use crate::domain::audit::Actor;
@@ -31,8 +33,8 @@ use crate::jobs::Tools;
 use crate::registry::{ChangeStream, Op, Registry};
 use crate::remote::Remote;
 use crate::remote::probe::Prober;
-use crate::remote::secrets::SecretError;
 use jiff::Timestamp;
+use secrets::secret_problem;
 use std::sync::Arc;
 
 /// The answer of every operation.
@@ -145,10 +147,6 @@ impl Ops {
         }
         Err(problem)
     }
-}
-
-fn secret_problem(error: SecretError) -> Problem {
-    Problem::new("secret", error.to_string()).hint(error.hint())
 }
 
 /// A registry's error as it is shown.

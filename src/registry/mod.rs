@@ -7,7 +7,10 @@
 
 pub mod identity;
 pub mod postgres;
+mod secret_uses;
 pub mod sqlite;
+
+pub use secret_uses::{Resealed, SecretUse};
 
 use crate::domain::audit::{Actor, Anchor, AuditEntry, AuditFilter, Verdict};
 use crate::domain::capacity::Thresholds;
@@ -488,6 +491,13 @@ pub trait Registry: Send + Sync {
     async fn worker_gone(&self, id: &str) -> Result<()>;
     /// All known workers.
     async fn workers(&self) -> Result<Vec<Worker>>;
+
+    /// Every place where a secret is used: references, and what is sealed.
+    async fn secret_uses(&self) -> Result<Vec<SecretUse>>;
+    /// Replaces sealed values, all of them in one transaction; the answer is how many. Refused whole when
+    /// anything sealed came, went or changed since [`Registry::secret_uses`] was read. Rows get a new
+    /// version: who read the old value can't write it back.
+    async fn reseal(&self, op: &Op, values: &[Resealed]) -> Result<usize>;
 
     /// Audit rows that pass the filter, the newest first.
     async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>>;

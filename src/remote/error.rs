@@ -103,9 +103,18 @@ impl RemoteError {
         }
     }
 
+    /// The id of the key that is lacking here, where that is what is wrong.
+    pub fn missing_key(&self) -> Option<&str> {
+        match self {
+            Self::Secret(e) => e.missing_key(),
+            _ => None,
+        }
+    }
+
     /// As an operator reads it.
     pub fn problem(&self) -> Problem {
-        let problem = Problem::new(self.code(), self.to_string());
+        let mut problem = Problem::new(self.code(), self.to_string());
+        problem.missing_key = self.missing_key().map(str::to_owned);
         match self.hint() {
             Some(hint) => problem.hint(hint),
             None => problem,

@@ -9,11 +9,12 @@ mod db;
 mod fault;
 mod pool;
 pub mod roles;
+mod secrets;
 mod servers;
 
 use super::{
     ChangeStream, Claim, ClaimTerms, Consequence, HealthCheck, JobFilter, LinkState, NewJob, NewLine, Op, Registry,
-    RegistryError, Result, StepChange, Worker,
+    RegistryError, Resealed, Result, SecretUse, StepChange, Worker,
 };
 use crate::domain::audit::{Anchor, AuditEntry, AuditFilter, Verdict};
 use crate::domain::capacity::Thresholds;
@@ -203,6 +204,12 @@ impl Registry for Postgres {
     }
     async fn workers(&self) -> Result<Vec<Worker>> {
         not_built("workers")
+    }
+    async fn secret_uses(&self) -> Result<Vec<SecretUse>> {
+        self.store.snapshot(|tx| Box::pin(secrets::uses(tx))).await
+    }
+    async fn reseal(&self, op: &Op, values: &[Resealed]) -> Result<usize> {
+        secrets::reseal(&self.store, op, values).await
     }
     async fn audit(&self, _filter: &AuditFilter) -> Result<Vec<AuditEntry>> {
         not_built("audit")

@@ -16,6 +16,7 @@ mod jobs;
 mod migrate;
 mod place;
 mod queue;
+mod secrets;
 mod servers;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ pub use damage::faults;
 
 use super::{
     ChangeStream, Claim, ClaimTerms, Consequence, HealthCheck, JobFilter, LinkState, NewJob, NewLine, Op, Registry,
-    RegistryError, Result, StepChange, Worker,
+    RegistryError, Resealed, Result, SecretUse, StepChange, Worker,
 };
 use crate::domain::audit::{Anchor, AuditEntry, AuditFilter, Chain, Verdict};
 use crate::domain::capacity::Thresholds;
@@ -45,6 +46,8 @@ use std::time::Duration;
 
 /// How long a caller waits for any one call, its place in the queue included.
 const LIMIT: Duration = Duration::from_secs(15);
+/// For the few that touch every row.
+const LONG: Duration = Duration::from_secs(300);
 /// How many threads read.
 const READERS: usize = 2;
 
@@ -120,9 +123,17 @@ impl Sqlite {
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     {
+        self.write_within(LIMIT, work).await
+    }
+
+    async fn write_within<T, F>(&self, limit: Duration, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    {
         let path = Arc::clone(&self.path);
         self.writer
-            .run(LIMIT, move |conn| {
+            .run(limit, move |conn| {
                 let before = conn.total_changes();
                 let answer = work(conn);
                 if conn.total_changes() != before {
@@ -302,6 +313,14 @@ impl Registry for Sqlite {
     }
     async fn workers(&self) -> Result<Vec<Worker>> {
         self.read(history::workers).await
+    }
+
+    async fn secret_uses(&self) -> Result<Vec<SecretUse>> {
+        self.read(secrets::uses).await
+    }
+    async fn reseal(&self, op: &Op, values: &[Resealed]) -> Result<usize> {
+        let (op, values) = (op.clone(), values.to_vec());
+        self.write_within(LONG, move |c| secrets::reseal(c, &op, &values)).await
     }
 
     async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>> {

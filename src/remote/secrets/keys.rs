@@ -1,67 +1,111 @@
-//! The operator's key file: one key a line, `ID BASE64`, the newest last.
+//! Keys, and what is sealed with them: one key a line, `ID BASE64`, the newest last. The newest seals;
+//! all of them open.
 
-use super::{SecretError, random, refuse_open_to_others};
+use super::{SecretError, random};
 use crate::domain::{Secret, SecretRef};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::PathBuf;
 
 const NONCE_BYTES: usize = 24;
-
-pub(super) struct KeyFile {
-    path: PathBuf,
-}
 
 struct Key {
     id: String,
     value: Secret,
 }
 
-impl KeyFile {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path }
-    }
+/// The keys of one key file, in its order.
+pub(super) struct Keys {
+    keys: Vec<Key>,
+    /// Where they are from, for messages.
+    place: String,
+}
 
-    fn shown(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    fn bad(&self, why: impl std::fmt::Display) -> SecretError {
-        SecretError::KeyFile {
-            path: self.shown(),
-            why: why.to_string(),
+impl Keys {
+    pub(super) fn none(place: &str) -> Self {
+        Self {
+            keys: Vec::new(),
+            place: place.to_owned(),
         }
     }
 
-    /// All keys, the newest last; none where there is no file.
-    fn read(&self) -> Result<Vec<Key>, SecretError> {
-        let mut file = match std::fs::File::open(&self.path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(e) => return Err(self.bad(e)),
-        };
-        refuse_open_to_others(&self.path, &file.metadata().map_err(|e| self.bad(e))?)?;
-        let mut text = String::new();
-        std::io::Read::read_to_string(&mut file, &mut text).map_err(|e| self.bad(e))?;
-        let mut keys = Vec::new();
+    /// Reads a key file's text. A line that is no key is named by its number, never repeated.
+    pub(super) fn parse(text: &str, place: &str) -> Result<Self, SecretError> {
+        let mut found = Self::none(place);
         for (at, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            match line.split_once(' ') {
-                Some((id, value)) if !id.is_empty() => keys.push(Key {
+            match line.split_once(char::is_whitespace) {
+                Some((id, value)) if !id.contains(':') && !value.trim().is_empty() => found.keys.push(Key {
                     id: id.to_owned(),
                     value: Secret::new(value.trim().to_owned()),
                 }),
-                _ => return Err(self.bad(format!("line {} is no key", at + 1))),
+                _ => return Err(found.bad(format!("line {} is no key", at + 1))),
             }
         }
-        Ok(keys)
+        Ok(found)
+    }
+
+    /// The file's text.
+    pub(super) fn text(&self) -> Secret {
+        let lines = self
+            .keys
+            .iter()
+            .map(|key| format!("{} {}\n", key.id, key.value.expose()));
+        Secret::new(lines.collect())
+    }
+
+    fn bad(&self, why: impl std::fmt::Display) -> SecretError {
+        SecretError::KeyFile {
+            path: self.place.clone(),
+            why: why.to_string(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Their ids, the newest last.
+    pub(super) fn ids(&self) -> Vec<String> {
+        self.keys.iter().map(|key| key.id.clone()).collect()
+    }
+
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.keys.iter().any(|key| key.id == id)
+    }
+
+    /// Adds a new key, the newest from now on.
+    pub(super) fn add(&mut self) -> Result<String, SecretError> {
+        let id = format!("k{}", hex(&random::<4>()?));
+        self.keys.push(Key {
+            id: id.clone(),
+            value: Secret::new(STANDARD.encode(random::<32>()?)),
+        });
+        Ok(id)
+    }
+
+    /// Drops all keys but these; the ids of those that went.
+    pub(super) fn keep(&mut self, ids: &[String]) -> Vec<String> {
+        let (kept, gone): (Vec<Key>, Vec<Key>) = std::mem::take(&mut self.keys)
+            .into_iter()
+            .partition(|key| ids.contains(&key.id));
+        self.keys = kept;
+        gone.into_iter().map(|key| key.id).collect()
+    }
+
+    fn find(&self, id: &str) -> Result<&Key, SecretError> {
+        self.keys
+            .iter()
+            .rev()
+            .find(|key| key.id == id)
+            .ok_or_else(|| SecretError::NoKey {
+                key_id: id.to_owned(),
+                path: self.place.clone(),
+            })
     }
 
     fn cipher(&self, key: &Key) -> Result<XChaCha20Poly1305, SecretError> {
@@ -71,68 +115,17 @@ impl KeyFile {
         XChaCha20Poly1305::new_from_slice(&bytes).map_err(|_| self.bad(format!("the key {} is not 32 bytes", key.id)))
     }
 
-    /// Writes the file whole, aside and then in place. `first`: another process that made one
-    /// meanwhile wins.
-    fn write(&self, keys: &[Key], first: bool) -> Result<(), SecretError> {
-        let folder = self.path.parent().ok_or_else(|| self.bad("has no folder"))?;
-        if !folder.exists() {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)
-                .map_err(|e| self.bad(e))?;
-        }
-        let aside = self.path.with_extension(format!("new-{}", hex(&random::<8>()?)));
-        let write = || -> std::io::Result<()> {
-            let mut file = std::fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&aside)?;
-            file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-            for key in keys {
-                writeln!(file, "{} {}", key.id, key.value.expose())?;
-            }
-            file.sync_all()?;
-            if first {
-                match std::fs::hard_link(&aside, &self.path) {
-                    Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-                    other => other,
-                }
-            } else {
-                std::fs::rename(&aside, &self.path)
-            }
-        };
-        let done = write();
-        let _ = std::fs::remove_file(&aside);
-        done.map_err(|e| self.bad(e))
-    }
-
-    fn fresh() -> Result<Key, SecretError> {
-        Ok(Key {
-            id: format!("k{}", hex(&random::<4>()?)),
-            value: Secret::new(STANDARD.encode(random::<32>()?)),
-        })
-    }
-
-    pub(super) fn rotate(&self) -> Result<String, SecretError> {
-        let mut keys = self.read()?;
-        let first = keys.is_empty() && !self.path.exists();
-        let key = Self::fresh()?;
-        let id = key.id.clone();
-        keys.push(key);
-        self.write(&keys, first)?;
-        Ok(id)
-    }
-
+    /// Seals with the newest key.
     pub(super) fn seal(&self, secret: &Secret) -> Result<SecretRef, SecretError> {
-        let mut keys = self.read()?;
-        if keys.is_empty() {
-            self.rotate()?;
-            // Read back: another process may have been first.
-            keys = self.read()?;
-        }
-        let key = keys.last().ok_or_else(|| self.bad("holds no key"))?;
+        self.seal_by(self.keys.last().ok_or_else(|| self.bad("holds no key"))?, secret)
+    }
+
+    /// Seals with the key of this id.
+    pub(super) fn seal_with(&self, key_id: &str, secret: &Secret) -> Result<SecretRef, SecretError> {
+        self.seal_by(self.find(key_id)?, secret)
+    }
+
+    fn seal_by(&self, key: &Key, secret: &Secret) -> Result<SecretRef, SecretError> {
         let nonce = random::<NONCE_BYTES>()?;
         let payload = Payload {
             msg: secret.expose().as_bytes(),
@@ -150,16 +143,9 @@ impl KeyFile {
         })
     }
 
+    /// Opens what the key of this id sealed.
     pub(super) fn open(&self, key_id: &str, blob: &str) -> Result<Secret, SecretError> {
-        let keys = self.read()?;
-        let key = keys
-            .iter()
-            .rev()
-            .find(|k| k.id == key_id)
-            .ok_or_else(|| SecretError::NoKey {
-                key_id: key_id.to_owned(),
-                path: self.shown(),
-            })?;
+        let key = self.find(key_id)?;
         let tampered = || SecretError::Tampered(key_id.to_owned());
         let bytes = STANDARD.decode(blob).map_err(|_| tampered())?;
         let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES).ok_or_else(tampered)?;

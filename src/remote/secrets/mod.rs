@@ -3,16 +3,18 @@
 
 mod keys;
 mod redact;
+mod store;
 
 pub use redact::Redactor;
+pub use store::KeyLock;
 
-use crate::domain::{Secret, SecretRef};
-use keys::KeyFile;
+use crate::domain::{KeySource, Secret, SecretRef};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
+use store::KeyStore;
 use tokio::io::AsyncReadExt;
 
 /// For a command or a file that gives a secret.
@@ -79,6 +81,9 @@ pub enum SecretError {
         /// What is wrong.
         why: String,
     },
+    /// The keys come from a vault's program, which is never written to.
+    #[error("the keys come from {0}, where vigie can't write")]
+    ReadOnlyKeys(String),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(String),
@@ -90,6 +95,14 @@ impl SecretError {
         matches!(self, Self::Command { .. })
     }
 
+    /// The id of the key that is lacking here, where that is what is wrong.
+    pub fn missing_key(&self) -> Option<&str> {
+        match self {
+            Self::NoKey { key_id, .. } => Some(key_id),
+            _ => None,
+        }
+    }
+
     /// What to do next.
     pub fn hint(&self) -> String {
         match self {
@@ -98,9 +111,16 @@ impl SecretError {
             Self::TooOpen { path, .. } => format!("chmod 600 {path}"),
             Self::Command { program, .. } => format!("run {program} by hand, as this user and without a terminal"),
             Self::Empty(_) | Self::NotText(_) => "the secret is the first line of what the reference gives".to_owned(),
-            Self::NoKey { .. } => "bring the key back from a copy of the key file, or give the secret again".to_owned(),
+            Self::NoKey { path, .. } => {
+                format!(
+                    "get the key's line from a colleague's key file or a copy, and add it to {path}; or give the secret again"
+                )
+            }
             Self::Tampered(_) => "give the secret again".to_owned(),
             Self::KeyFile { path, .. } => format!("each line of {path} is a key's id and its base64; mode 0600"),
+            Self::ReadOnlyKeys(_) => {
+                "name a file with --new-key-file, and put what is written there in the vault".to_owned()
+            }
             Self::Random(_) => "this is a fault of the system".to_owned(),
         }
     }
@@ -109,7 +129,7 @@ impl SecretError {
 /// Resolves references and seals values. Cheap to clone.
 #[derive(Clone)]
 pub struct Keyring {
-    keys: Arc<KeyFile>,
+    keys: Arc<KeyStore>,
     redactor: Redactor,
 }
 
@@ -119,12 +139,17 @@ impl Keyring {
         Self::at(config_dir.into().join("keys"))
     }
 
-    /// A keyring with this key file. Nothing is read or made before it is needed.
-    pub fn at(key_file: impl Into<PathBuf>) -> Self {
+    /// A keyring with keys from there. Nothing is read or made before it is needed.
+    pub fn at(keys: impl Into<KeySource>) -> Self {
         Self {
-            keys: Arc::new(KeyFile::new(key_file.into())),
+            keys: Arc::new(KeyStore::new(keys.into())),
             redactor: Redactor::default(),
         }
+    }
+
+    /// Where the keys are.
+    pub fn source(&self) -> &KeySource {
+        self.keys.source()
     }
 
     /// What takes every value that passed through here out of texts.
@@ -144,13 +169,16 @@ impl Keyring {
             }
             SecretRef::File(path) => read_file(path, reference).await?,
             SecretRef::Command(argv) => run_command(argv, reference).await?,
-            SecretRef::Sealed { key_id, blob } => self.keys.open(key_id, blob)?,
+            SecretRef::Sealed { key_id, blob } => {
+                let (keys, key_id, blob) = (Arc::clone(&self.keys), key_id.clone(), blob.clone());
+                apart(move || keys.open(&key_id, &blob)).await?
+            }
         };
         self.redactor.add(&secret);
         Ok(secret)
     }
 
-    /// Seals a value with the newest key, making the key file where there is none.
+    /// Seals a value with the newest key, making the key file where there is none. Blocks.
     ///
     /// # Errors
     /// When the key file can't be made or read, or is open to others.
@@ -159,12 +187,85 @@ impl Keyring {
         self.keys.seal(secret)
     }
 
-    /// Adds a key, which seals from now on; older ones still open what they sealed. Its id.
+    /// Opens many sealed values with one look at the keys; what is not sealed is an error. Blocks.
     ///
     /// # Errors
-    /// As [`Keyring::seal`].
+    /// The first that can't be opened: which, and why.
+    pub fn open_all(&self, sealed: &[SecretRef]) -> Result<Vec<Secret>, (usize, SecretError)> {
+        let keys = self.keys.fresh().map_err(|error| (0, error))?;
+        let open = |(at, reference): (usize, &SecretRef)| match reference {
+            SecretRef::Sealed { key_id, blob } => keys.open(key_id, blob).map_err(|error| (at, error)),
+            other => Err((at, SecretError::NotText(other.shown()))),
+        };
+        sealed.iter().enumerate().map(open).collect()
+    }
+
+    /// Seals many values with the key of this id. Blocks.
+    ///
+    /// # Errors
+    /// When it isn't among the keys, or they can't be read.
+    pub fn seal_all(&self, values: &[Secret], key_id: &str) -> Result<Vec<SecretRef>, SecretError> {
+        let keys = self.keys.fresh()?;
+        values.iter().map(|value| keys.seal_with(key_id, value)).collect()
+    }
+
+    /// Adds a key to the key file, which seals from now on; older ones still open what they sealed. Its id.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// As [`Keyring::seal`]; [`SecretError::ReadOnlyKeys`] where a vault has the keys.
     pub fn rotate(&self) -> Result<String, SecretError> {
-        self.keys.rotate()
+        let _lock = self.keys.lock()?;
+        self.keys.add()
+    }
+
+    /// Holds off other processes that would change the key file, for as long as the answer lives. Blocks.
+    ///
+    /// # Errors
+    /// When another one holds it for too long.
+    pub fn lock(&self) -> Result<KeyLock, SecretError> {
+        self.keys.lock()
+    }
+
+    /// As [`Keyring::rotate`], for who has the lock already.
+    ///
+    /// # Errors
+    /// As [`Keyring::rotate`].
+    pub fn add_key(&self, _held: &KeyLock) -> Result<String, SecretError> {
+        self.keys.add()
+    }
+
+    /// Takes all keys but these out of the key file; the ids of those that went. Blocks.
+    ///
+    /// # Errors
+    /// As [`Keyring::rotate`].
+    pub fn keep_keys(&self, _held: &KeyLock, ids: &[String]) -> Result<Vec<String>, SecretError> {
+        self.keys.keep(ids)
+    }
+
+    /// The ids of all keys as they are at this moment, the newest (which seals) last. Blocks.
+    ///
+    /// # Errors
+    /// When the key file can't be read, or is open to others.
+    pub fn key_ids(&self) -> Result<Vec<String>, SecretError> {
+        Ok(self.keys.fresh()?.ids())
+    }
+
+    /// Whether this key is here by now. Blocks.
+    ///
+    /// # Errors
+    /// As [`Keyring::key_ids`].
+    pub fn has_key(&self, key_id: &str) -> Result<bool, SecretError> {
+        self.keys.has(key_id)
+    }
+
+    /// Writes a key file's text to a new file, mode 0600, for whoever puts it in a vault: all keys with a
+    /// new one behind them, or with `keep` only those. The id of the new one, where there is one. Blocks.
+    ///
+    /// # Errors
+    /// When the file exists or can't be written, or the keys can't be read.
+    pub fn write_copy(&self, to: &Path, keep: Option<&[String]>) -> Result<Option<String>, SecretError> {
+        self.keys.write_copy(to, keep)
     }
 
     /// A new random password: 20 characters that can be read out, over 115 bits.
@@ -185,6 +286,19 @@ impl Keyring {
         let secret = Secret::new(password);
         self.redactor.add(&secret);
         Ok(secret)
+    }
+}
+
+/// Off the threads that others wait for: keys may have to be asked of a vault.
+async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SecretError> + Send + 'static,
+) -> Result<T, SecretError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(_) => Err(SecretError::KeyFile {
+            path: "the keys".to_owned(),
+            why: "looking for one was interrupted".to_owned(),
+        }),
     }
 }
 
