@@ -347,7 +347,7 @@ where
 }
 
 /// A number for a transaction's advisory lock (FNV-1a).
-fn lock_of(words: &[&str]) -> i64 {
+pub(super) fn lock_of(words: &[&str]) -> i64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for word in words {
         for byte in word.bytes().chain([0]) {

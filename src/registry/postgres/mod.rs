@@ -4,13 +4,26 @@
 //! operation and its audit row, tried again where that is safe.
 
 mod catalog;
+mod checks;
+mod claim;
 mod connect;
 mod db;
+mod effects;
 mod fault;
+mod follow;
+mod history;
+mod instances;
+mod jobs;
+mod look;
 mod pool;
+mod prune;
+mod queue;
 pub mod roles;
 mod secrets;
 mod servers;
+mod workers;
+
+pub use follow::Listen;
 
 use super::{
     ChangeStream, Claim, ClaimTerms, Consequence, HealthCheck, JobFilter, LinkState, NewJob, NewLine, Op, Registry,
@@ -29,11 +42,15 @@ use crate::domain::{Code, CustomerId, InstanceId, JobId, Problem, SafeText, Serv
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pool::Store;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The registry in a PostgreSQL database.
 pub struct Postgres {
-    store: Store,
+    store: Arc<Store>,
+    /// Where changes are listened to; `None`: they are looked for.
+    direct: Option<Arc<connect::Connector>>,
+    follower: tokio::sync::OnceCell<follow::Follower>,
 }
 
 impl std::fmt::Debug for Postgres {
@@ -50,9 +67,26 @@ impl Postgres {
     /// # Errors
     /// [`RegistryError::Unusable`] where the address can't be used; [`RegistryError::Store`].
     pub async fn open(address: &str) -> Result<Self> {
+        Self::open_with(address, &Listen::Auto).await
+    }
+
+    /// As [`Postgres::open`], where changes are heard of as `listen` says.
+    ///
+    /// # Errors
+    /// As [`Postgres::open`].
+    pub async fn open_with(address: &str, listen: &Listen) -> Result<Self> {
         let connector = connect::Connector::parse(address)?;
-        let store = Store::new(connector, 8)?;
-        Ok(Self { store })
+        let store = Arc::new(Store::new(connector, 8)?);
+        let direct = match listen {
+            Listen::Auto => Some(Arc::clone(&store.connector)),
+            Listen::Poll => None,
+            Listen::Address(direct) => Some(Arc::new(connect::Connector::parse(direct)?)),
+        };
+        Ok(Self {
+            store,
+            direct,
+            follower: tokio::sync::OnceCell::new(),
+        })
     }
 }
 
@@ -89,24 +123,23 @@ impl Registry for Postgres {
     ) -> Result<Option<Server>> {
         servers::transition(&self.store, op, id, version, event).await
     }
-    async fn record_check(&self, _id: ServerId, _report: &CheckReport, _rules: &HealthRules) -> Result<Server> {
-        not_built("record_check")
+    async fn record_check(&self, id: ServerId, report: &CheckReport, rules: &HealthRules) -> Result<Server> {
+        checks::record_check(&self.store, id, report, rules).await
     }
-    async fn health_history(
-        &self,
-        _id: ServerId,
-        _since: Option<Timestamp>,
-        _limit: usize,
-    ) -> Result<Vec<HealthCheck>> {
-        not_built("health_history")
+    async fn health_history(&self, id: ServerId, since: Option<Timestamp>, limit: usize) -> Result<Vec<HealthCheck>> {
+        self.store
+            .read(|tx| Box::pin(checks::history(tx, id, since, limit)))
+            .await
     }
     async fn claim_due_checks(
         &self,
-        _now: Option<Timestamp>,
-        _interval: Duration,
-        _limit: usize,
+        now: Option<Timestamp>,
+        interval: Duration,
+        limit: usize,
     ) -> Result<Vec<ServerId>> {
-        not_built("claim_due_checks")
+        self.store
+            .read(|tx| Box::pin(checks::claim_due(tx, now, interval, limit)))
+            .await
     }
     async fn templates(&self) -> Result<Vec<Template>> {
         self.store.read(|tx| Box::pin(catalog::templates(tx))).await
@@ -137,73 +170,81 @@ impl Registry for Postgres {
     async fn customer_named(&self, op: &Op, name: &SafeText) -> Result<CustomerId> {
         catalog::customer_named(&self.store, op, name).await
     }
-    async fn instances(&self, _server: Option<ServerId>) -> Result<Vec<Instance>> {
-        not_built("instances")
+    async fn instances(&self, server: Option<ServerId>) -> Result<Vec<Instance>> {
+        self.store.read(|tx| Box::pin(instances::all(tx, server))).await
     }
-    async fn instance(&self, _id: InstanceId) -> Result<Instance> {
-        not_built("instance")
+    async fn instance(&self, id: InstanceId) -> Result<Instance> {
+        self.store.read(|tx| Box::pin(instances::by_id(tx, id))).await
     }
-    async fn instances_called(&self, _word: &str) -> Result<Vec<Instance>> {
-        not_built("instances_called")
+    async fn instances_called(&self, word: &str) -> Result<Vec<Instance>> {
+        self.store.read(|tx| Box::pin(instances::called(tx, word))).await
     }
-    async fn forget_instance(&self, _op: &Op, _id: InstanceId) -> Result<()> {
-        not_built("forget_instance")
+    async fn forget_instance(&self, op: &Op, id: InstanceId) -> Result<()> {
+        instances::forget(&self.store, op, id).await
     }
-    async fn queue_job(&self, _op: &Op, _job: &NewJob) -> Result<Job> {
-        not_built("queue_job")
+    async fn queue_job(&self, op: &Op, job: &NewJob) -> Result<Job> {
+        queue::queue(&self.store, op, job).await
     }
-    async fn jobs(&self, _filter: &JobFilter) -> Result<Vec<Job>> {
-        not_built("jobs")
+    async fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>> {
+        self.store.read(|tx| Box::pin(jobs::filtered(tx, filter))).await
     }
-    async fn job(&self, _id: JobId) -> Result<Job> {
-        not_built("job")
+    async fn job(&self, id: JobId) -> Result<Job> {
+        self.store.read(|tx| Box::pin(jobs::by_id(tx, id))).await
     }
-    async fn cancel_job(&self, _op: &Op, _id: JobId) -> Result<Job> {
-        not_built("cancel_job")
+    async fn cancel_job(&self, op: &Op, id: JobId) -> Result<Job> {
+        queue::cancel(&self.store, op, id).await
     }
-    async fn retry_job(&self, _op: &Op, _id: JobId, _thresholds: &Thresholds) -> Result<Job> {
-        not_built("retry_job")
+    async fn retry_job(&self, op: &Op, id: JobId, thresholds: &Thresholds) -> Result<Job> {
+        queue::retry(&self.store, op, id, thresholds).await
     }
-    async fn claim_job(&self, _worker: &str, _terms: &ClaimTerms) -> Result<Option<Claim>> {
-        not_built("claim_job")
+    async fn claim_job(&self, worker: &str, terms: &ClaimTerms) -> Result<Option<Claim>> {
+        claim::claim(&self.store, worker, terms).await
     }
-    async fn renew_lease(&self, _job: JobId, _token: i64, _lease: Duration) -> Result<bool> {
-        not_built("renew_lease")
+    async fn renew_lease(&self, job: JobId, token: i64, lease: Duration) -> Result<bool> {
+        claim::renew(&self.store, job, token, lease).await
     }
-    async fn release_job(&self, _job: JobId, _token: i64, _waits_for_key: Option<&str>) -> Result<()> {
-        not_built("release_job")
+    async fn release_job(&self, job: JobId, token: i64, waits_for_key: Option<&str>) -> Result<()> {
+        claim::release(&self.store, job, token, waits_for_key).await
     }
-    async fn record_step(&self, _job: JobId, _token: i64, _change: &StepChange) -> Result<Job> {
-        not_built("record_step")
+    async fn record_step(&self, job: JobId, token: i64, change: &StepChange) -> Result<Job> {
+        jobs::record(&self.store, job, token, change).await
     }
     async fn finish_job(
         &self,
-        _job: JobId,
-        _token: i64,
-        _state: JobState,
-        _result: Option<serde_json::Value>,
-        _problem: Option<Problem>,
-        _consequences: &[Consequence],
+        job: JobId,
+        token: i64,
+        state: JobState,
+        result: Option<serde_json::Value>,
+        problem: Option<Problem>,
+        consequences: &[Consequence],
     ) -> Result<Job> {
-        not_built("finish_job")
+        let end = jobs::End {
+            state,
+            result,
+            problem,
+            consequences: consequences.to_vec(),
+        };
+        jobs::finish(&self.store, job, token, &end).await
     }
-    async fn append_log(&self, _job: JobId, _lines: &[NewLine]) -> Result<i64> {
-        not_built("append_log")
+    async fn append_log(&self, job: JobId, lines: &[NewLine]) -> Result<i64> {
+        history::append(&self.store, job, lines).await
     }
-    async fn log(&self, _job: JobId, _after: i64, _limit: usize) -> Result<Vec<LogLine>> {
-        not_built("log")
+    async fn log(&self, job: JobId, after: i64, limit: usize) -> Result<Vec<LogLine>> {
+        self.store
+            .read(|tx| Box::pin(history::log(tx, job, after, limit)))
+            .await
     }
-    async fn log_end(&self, _job: JobId) -> Result<i64> {
-        not_built("log_end")
+    async fn log_end(&self, job: JobId) -> Result<i64> {
+        self.store.read(|tx| Box::pin(history::log_end(tx, job))).await
     }
-    async fn worker_alive(&self, _id: &str) -> Result<()> {
-        not_built("worker_alive")
+    async fn worker_alive(&self, id: &str) -> Result<()> {
+        self.store.read(|tx| Box::pin(workers::alive(tx, id))).await
     }
-    async fn worker_gone(&self, _id: &str) -> Result<()> {
-        not_built("worker_gone")
+    async fn worker_gone(&self, id: &str) -> Result<()> {
+        self.store.read(|tx| Box::pin(workers::gone(tx, id))).await
     }
     async fn workers(&self) -> Result<Vec<Worker>> {
-        not_built("workers")
+        self.store.read(|tx| Box::pin(workers::all(tx))).await
     }
     async fn secret_uses(&self) -> Result<Vec<SecretUse>> {
         self.store.snapshot(|tx| Box::pin(secrets::uses(tx))).await
@@ -223,11 +264,15 @@ impl Registry for Postgres {
     async fn audit_refused(&self, _op: &Op, _action: &str, _object: &str, _label: &str, _why: &str) -> Result<()> {
         not_built("audit_refused")
     }
-    async fn prune(&self, _checks_before: Timestamp, _logs_before: Timestamp) -> Result<u64> {
-        not_built("prune")
+    async fn prune(&self, checks_before: Timestamp, logs_before: Timestamp) -> Result<u64> {
+        prune::prune(&self.store, checks_before, logs_before).await
     }
     async fn changes(&self) -> Result<ChangeStream> {
-        not_built("changes")
+        self.follower
+            .get_or_init(|| async { follow::Follower::start(Arc::clone(&self.store), self.direct.clone()) })
+            .await
+            .join()
+            .await
     }
     async fn rights(&self) -> Result<Rights> {
         self.store.read(|tx| Box::pin(roles::rights(tx))).await
