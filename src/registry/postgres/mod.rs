@@ -3,6 +3,7 @@
 //! memory of changes kept by the schema itself (`schema_1.sql`); every mutation one transaction with its
 //! operation and its audit row, tried again where that is safe.
 
+mod audit;
 mod catalog;
 mod checks;
 mod claim;
@@ -252,17 +253,17 @@ impl Registry for Postgres {
     async fn reseal(&self, op: &Op, values: &[Resealed]) -> Result<usize> {
         secrets::reseal(&self.store, op, values).await
     }
-    async fn audit(&self, _filter: &AuditFilter) -> Result<Vec<AuditEntry>> {
-        not_built("audit")
+    async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>> {
+        self.store.read(|tx| Box::pin(audit::filtered(tx, filter))).await
     }
     async fn audit_head(&self) -> Result<Option<Anchor>> {
-        not_built("audit_head")
+        self.store.read(|tx| Box::pin(audit::head(tx))).await
     }
-    async fn verify_audit(&self, _anchors: &[Anchor]) -> Result<Verdict> {
-        not_built("verify_audit")
+    async fn verify_audit(&self, anchors: &[Anchor]) -> Result<Verdict> {
+        audit::verify(&self.store, anchors).await
     }
-    async fn audit_refused(&self, _op: &Op, _action: &str, _object: &str, _label: &str, _why: &str) -> Result<()> {
-        not_built("audit_refused")
+    async fn audit_refused(&self, op: &Op, action: &str, object: &str, label: &str, why: &str) -> Result<()> {
+        audit::refused(&self.store, op, action, object, label, why).await
     }
     async fn prune(&self, checks_before: Timestamp, logs_before: Timestamp) -> Result<u64> {
         prune::prune(&self.store, checks_before, logs_before).await
