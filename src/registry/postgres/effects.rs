@@ -20,25 +20,41 @@ fn found<T>(answer: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// Carries consequences out. `thresholds` decide when a failed instance takes its place again.
+/// Audit rows that are to be written at a transaction's end: the audit's chain is one lock for everybody, so
+/// that it is taken last, after every row that somebody else may hold.
+#[derive(Default)]
+pub(super) struct Notes(Vec<(&'static str, Done)>);
+
+impl Notes {
+    /// Writes them.
+    pub(super) async fn write(self, tx: &Tx<'_>, op: &Op) -> Result<()> {
+        for (action, done) in &self.0 {
+            audit(tx, op, action, done, None).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Carries consequences out. `thresholds` decide when a failed instance takes its place again. What the audit
+/// is to say of it is in `notes`.
 pub(super) async fn apply(
     tx: &Tx<'_>,
-    op: &Op,
     effects: &[Consequence],
     thresholds: Option<&Thresholds>,
+    notes: &mut Notes,
 ) -> Result<()> {
     for effect in effects {
         match effect {
-            Consequence::InstanceState(id, state) => instance_state(tx, op, *id, *state, thresholds).await?,
+            Consequence::InstanceState(id, state) => instance_state(tx, notes, *id, *state, thresholds).await?,
             Consequence::InstanceFacts {
                 id,
                 database_oid,
                 database_uuid,
                 size_bytes,
-            } => instance_facts(tx, op, *id, *database_oid, database_uuid.as_deref(), *size_bytes).await?,
-            Consequence::InstanceRemoved(id) => instance_removed(tx, op, *id).await?,
-            Consequence::TemplateState(id, state) => template_state(tx, op, *id, *state).await?,
-            Consequence::TemplateFacts(id, facts) => template_facts(tx, op, *id, facts).await?,
+            } => instance_facts(tx, notes, *id, *database_oid, database_uuid.as_deref(), *size_bytes).await?,
+            Consequence::InstanceRemoved(id) => instance_removed(tx, notes, *id).await?,
+            Consequence::TemplateState(id, state) => template_state(tx, notes, *id, *state).await?,
+            Consequence::TemplateFacts(id, facts) => template_facts(tx, notes, *id, facts).await?,
         }
     }
     Ok(())
@@ -102,14 +118,7 @@ async fn template(tx: &Tx<'_>, id: TemplateId) -> Result<Option<crate::domain::t
     found(catalog::template(tx, id).await)
 }
 
-async fn instance_row(
-    tx: &Tx<'_>,
-    op: &Op,
-    row: &Instance,
-    action: &str,
-    from: Option<Value>,
-    to: Option<Value>,
-) -> Result<()> {
+fn instance_row(notes: &mut Notes, row: &Instance, action: &'static str, from: Option<Value>, to: Option<Value>) {
     let done = Done {
         id: row.id.0,
         object: format!("instance:{}", row.id),
@@ -117,12 +126,12 @@ async fn instance_row(
         from,
         to,
     };
-    audit(tx, op, action, &done, None).await
+    notes.0.push((action, done));
 }
 
 async fn instance_state(
     tx: &Tx<'_>,
-    op: &Op,
+    notes: &mut Notes,
     id: InstanceId,
     state: InstanceState,
     thresholds: Option<&Thresholds>,
@@ -147,12 +156,13 @@ async fn instance_state(
     .await
     .map_err(|e| taken(&row.spec, e))?;
     let (from, to) = (json!({"state": row.state}), json!({"state": state}));
-    instance_row(tx, op, &row, "instance.state", Some(from), Some(to)).await
+    instance_row(notes, &row, "instance.state", Some(from), Some(to));
+    Ok(())
 }
 
 async fn instance_facts(
     tx: &Tx<'_>,
-    op: &Op,
+    notes: &mut Notes,
     id: InstanceId,
     oid: Option<u32>,
     uuid: Option<&str>,
@@ -172,10 +182,11 @@ async fn instance_facts(
     if to == json!({}) {
         return Ok(());
     }
-    instance_row(tx, op, &row, "instance.facts", Some(from), Some(to)).await
+    instance_row(notes, &row, "instance.facts", Some(from), Some(to));
+    Ok(())
 }
 
-async fn instance_removed(tx: &Tx<'_>, op: &Op, id: InstanceId) -> Result<()> {
+async fn instance_removed(tx: &Tx<'_>, notes: &mut Notes, id: InstanceId) -> Result<()> {
     let Some(row) = instance(tx, id).await? else {
         return Ok(());
     };
@@ -183,18 +194,11 @@ async fn instance_removed(tx: &Tx<'_>, op: &Op, id: InstanceId) -> Result<()> {
     let from = json!({
         "name": row.spec.name, "database_name": row.spec.database_name, "subdomain": row.spec.subdomain, "state": row.state,
     });
-    instance_row(tx, op, &row, "instance.remove", Some(from), None).await
+    instance_row(notes, &row, "instance.remove", Some(from), None);
+    Ok(())
 }
 
-async fn template_row(
-    tx: &Tx<'_>,
-    op: &Op,
-    id: TemplateId,
-    label: &str,
-    action: &str,
-    from: Value,
-    to: Value,
-) -> Result<()> {
+fn template_row(notes: &mut Notes, id: TemplateId, label: &str, action: &'static str, from: Value, to: Value) {
     let done = Done {
         id: id.0,
         object: format!("template:{id}"),
@@ -202,10 +206,10 @@ async fn template_row(
         from: Some(from),
         to: Some(to),
     };
-    audit(tx, op, action, &done, None).await
+    notes.0.push((action, done));
 }
 
-async fn template_state(tx: &Tx<'_>, op: &Op, id: TemplateId, state: TemplateState) -> Result<()> {
+async fn template_state(tx: &Tx<'_>, notes: &mut Notes, id: TemplateId, state: TemplateState) -> Result<()> {
     let Some(row) = template(tx, id).await? else {
         return Ok(());
     };
@@ -218,10 +222,11 @@ async fn template_state(tx: &Tx<'_>, op: &Op, id: TemplateId, state: TemplateSta
     )
     .await?;
     let (from, to) = (json!({"state": row.state}), json!({"state": state}));
-    template_row(tx, op, id, row.spec.code.as_str(), "template.state", from, to).await
+    template_row(notes, id, row.spec.code.as_str(), "template.state", from, to);
+    Ok(())
 }
 
-async fn template_facts(tx: &Tx<'_>, op: &Op, id: TemplateId, facts: &TemplateFacts) -> Result<()> {
+async fn template_facts(tx: &Tx<'_>, notes: &mut Notes, id: TemplateId, facts: &TemplateFacts) -> Result<()> {
     let Some(row) = template(tx, id).await? else {
         return Ok(());
     };
@@ -244,5 +249,6 @@ async fn template_facts(tx: &Tx<'_>, op: &Op, id: TemplateId, facts: &TemplateFa
     .await?;
     let value = |f: &TemplateFacts| serde_json::to_value(f).unwrap_or(Value::Null);
     let (from, to) = difference(&value(&row.facts), &value(facts));
-    template_row(tx, op, id, row.spec.code.as_str(), "template.facts", from, to).await
+    template_row(notes, id, row.spec.code.as_str(), "template.facts", from, to);
+    Ok(())
 }

@@ -220,7 +220,9 @@ async fn record_in(tx: &Tx<'_>, job: JobId, token: i64, change: &StepChange) -> 
     .await?;
     if !change.consequences.is_empty() {
         let op = own_op(&before, token, &format!("{}:{}", change.index, change.state.word()));
-        effects::apply(tx, &op, &change.consequences, None).await?;
+        let mut notes = effects::Notes::default();
+        effects::apply(tx, &change.consequences, None, &mut notes).await?;
+        notes.write(tx, &op).await?;
     }
     by_id(tx, job).await
 }
@@ -261,7 +263,8 @@ async fn finish_in(tx: &Tx<'_>, job: JobId, token: i64, end: &End) -> Result<Job
         };
     }
     let op = own_op(&before, token, end.state.word());
-    effects::apply(tx, &op, &end.consequences, None).await?;
+    let mut notes = effects::Notes::default();
+    effects::apply(tx, &end.consequences, None, &mut notes).await?;
     tx.exec("DELETE FROM saas_reservation WHERE job_id = $1", args![job.0])
         .await?;
     tx.exec(
@@ -285,6 +288,7 @@ async fn finish_in(tx: &Tx<'_>, job: JobId, token: i64, end: &End) -> Result<Job
         from: Some(json!({"state": before.state})),
         to: Some(json!({"state": end.state, "problem": after.problem.as_ref().map(|p| &p.message)})),
     };
+    notes.write(tx, &op).await?;
     audit(tx, &op, &format!("job.{}", end.state.word()), &done, None).await?;
     Ok(after)
 }

@@ -1,7 +1,7 @@
 //! Queueing jobs, cancelling them and running them again: what operators ask.
 
 use super::db::{Attempt, Done, Tx, args, from_json, int, json, mutate, same_version};
-use super::effects::{hold_instance, hold_server, hold_template};
+use super::effects::{Notes, hold_instance, hold_server, hold_template};
 use super::instances::{check_place, insert};
 use super::pool::Store;
 use super::{catalog, effects, instances, jobs, servers};
@@ -143,7 +143,9 @@ async fn queue_in(tx: &Tx<'_>, op: &Op, new: &NewJob) -> Result<(Job, Done)> {
     )
     .await?;
     reserve(tx, id, &new.reservations).await?;
-    effects::apply(tx, op, &follow, Some(&new.thresholds)).await?;
+    let mut notes = Notes::default();
+    effects::apply(tx, &follow, Some(&new.thresholds), &mut notes).await?;
+    notes.write(tx, op).await?;
     let instance = new
         .instance
         .as_ref()
@@ -229,10 +231,11 @@ async fn cancel_in(tx: &Tx<'_>, op: &Op, id: JobId) -> Result<(Job, Done)> {
         from: Some(json!({"state": job.state, "cancel_requested": job.cancel_requested})),
         to: Some(json!({"cancel_requested": true})),
     };
+    let mut notes = Notes::default();
     let untouched = job.state == JobState::Queued && job.steps.iter().all(|s| s.state == StepState::Pending);
     if untouched {
         let back: Vec<Consequence> = kept(tx, id, "before").await?;
-        effects::apply(tx, op, &back, None).await?;
+        effects::apply(tx, &back, None, &mut notes).await?;
         tx.exec("DELETE FROM saas_reservation WHERE job_id = $1", args![id.0])
             .await?;
         tx.exec(
@@ -248,6 +251,7 @@ async fn cancel_in(tx: &Tx<'_>, op: &Op, id: JobId) -> Result<(Job, Done)> {
         tx.exec("UPDATE saas_job SET cancel_requested = true WHERE id = $1", args![id.0])
             .await?;
     }
+    notes.write(tx, op).await?;
     Ok((jobs::by_id(tx, id).await?, done))
 }
 
@@ -272,8 +276,9 @@ pub(super) async fn retry(store: &Store, op: &Op, id: JobId, thresholds: &Thresh
 async fn retry_in(tx: &Tx<'_>, op: &Op, id: JobId, thresholds: &Thresholds) -> Result<(Job, Done)> {
     let job = jobs::held(tx, id).await?;
     let reservations: Vec<Reservation> = kept(tx, id, "reservations").await?;
+    let mut notes = Notes::default();
     let state = match job.state {
-        JobState::Failed | JobState::Cancelled => from_the_start(tx, op, &job, thresholds).await?,
+        JobState::Failed | JobState::Cancelled => from_the_start(tx, &job, thresholds, &mut notes).await?,
         JobState::Stuck => where_it_stuck(tx, &job).await?,
         state => {
             return Err(RegistryError::Rule(format!(
@@ -296,17 +301,18 @@ async fn retry_in(tx: &Tx<'_>, op: &Op, id: JobId, thresholds: &Thresholds) -> R
         from: Some(json!({"state": job.state, "attempt": job.attempt})),
         to: Some(json!({"state": state, "attempt": job.attempt + 1})),
     };
+    notes.write(tx, op).await?;
     Ok((jobs::by_id(tx, id).await?, done))
 }
 
 /// Everything of it was undone: it begins anew, under the conditions of the day.
-async fn from_the_start(tx: &Tx<'_>, op: &Op, job: &Job, thresholds: &Thresholds) -> Result<JobState> {
+async fn from_the_start(tx: &Tx<'_>, job: &Job, thresholds: &Thresholds, notes: &mut Notes) -> Result<JobState> {
     let follow: Vec<Consequence> = kept(tx, job.id, "consequences").await?;
     if let JobSpec::InstanceCreate { instance_id, .. } = job.spec {
         instances::by_id(tx, instance_id).await?;
     }
     let back = effects::reversed(tx, &follow).await?;
-    effects::apply(tx, op, &follow, Some(thresholds)).await?;
+    effects::apply(tx, &follow, Some(thresholds), notes).await?;
     tx.exec(
         "UPDATE saas_job_step SET state = 'pending', data = '{}', started_at = NULL, finished_at = NULL, problem = NULL
          WHERE job_id = $1",
