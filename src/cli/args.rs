@@ -2,6 +2,7 @@
 //! are taken as text here and judged by the domain, so that a refused name is a refusal and is
 //! audited, and so that nothing typed is echoed by the parser.
 
+use super::args_audit::AuditArgs;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -56,11 +57,7 @@ pub(super) enum Verb {
     #[command(subcommand)]
     Job(JobVerb),
     /// Who did what, when, refused attempts included
-    Audit {
-        /// At most so many rows, the newest first
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
-        limit: u32,
-    },
+    Audit(AuditArgs),
     /// Run jobs and due checks in this process, until it is told to stop
     Worker {
         /// End when there was nothing to do for so many seconds

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 refused or failed, with the reason on standard error; 2 usage.
 
 mod args;
+mod args_audit;
 mod open;
 mod sandbox;
 mod screen;

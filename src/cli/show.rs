@@ -421,7 +421,7 @@ pub(super) fn audit(a: &AuditEntry) -> Value {
     json!({
         "id": a.id, "at": a.at, "os_user": a.actor.os_user, "host": a.actor.host, "via": a.actor.via,
         "action": a.action, "object": a.object, "label": a.label, "from": a.from, "to": a.to, "refused": a.refused,
-        "op_id": a.op_id,
+        "op_id": a.op_id, "db_role": a.db_role, "hash": a.hash,
     })
 }
 

@@ -32,6 +32,8 @@ pub struct Places {
     pub log_dir: PathBuf,
     /// The operator's own themes.
     pub themes_dir: PathBuf,
+    /// The file of the audit's anchors; none: one a registry, in `audit-anchors` in `data_dir`.
+    pub audit_anchors: Option<PathBuf>,
     /// Certificates trusted besides the system's.
     pub extra_ca: Option<PathBuf>,
 }
@@ -62,6 +64,7 @@ impl Places {
                     .parent()
                     .map_or_else(|| data_dir.join("themes"), |dir| dir.join("themes")),
             ),
+            audit_anchors: (!paths.audit_anchors.0.is_empty()).then(|| place(&paths.audit_anchors.0, PathBuf::new())),
             extra_ca: (!paths.extra_ca.is_empty()).then(|| place(&paths.extra_ca.0, PathBuf::new())),
             data_dir,
             config,

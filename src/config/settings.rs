@@ -47,6 +47,8 @@ pub struct Paths {
     pub log_dir: PathText,
     /// Folder of the operator's own themes.
     pub themes_dir: PathText,
+    /// Where the worker writes the audit's anchors.
+    pub audit_anchors: PathText,
     /// Certificates trusted besides the system's, PEM.
     pub extra_ca: PathText,
 }

@@ -18,6 +18,7 @@ mod tests;
 
 pub use crate::jobs::JobPlan;
 pub use crate::registry::{Change, RegistryError};
+pub use audit::{Verified, anchor_file};
 pub use checks::CheckOutcome;
 pub use doctor::{Finding, Level, local as doctor_local};
 pub use fleet::Fleet;

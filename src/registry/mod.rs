@@ -5,6 +5,7 @@
 //! audit row in the same transaction; refused attempts are audited too. Constraints live in the
 //! store as well and come back as the same typed [`RegistryError`]s.
 
+pub mod anchors;
 pub mod identity;
 pub mod postgres;
 mod secret_uses;

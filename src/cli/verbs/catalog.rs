@@ -1,4 +1,4 @@
-//! `vigie plan …`, `vigie customer …`, `vigie audit`.
+//! `vigie plan …`, `vigie customer …`.
 
 use super::{Desk, Done};
 use crate::cli::args::{CustomerVerb, PlanVerb};
@@ -65,27 +65,4 @@ pub(super) async fn customer(desk: &Desk<'_>, verb: CustomerVerb) -> Done {
             })
         }
     }
-}
-
-pub(super) async fn audit(desk: &Desk<'_>, limit: u32) -> Done {
-    let rows = desk
-        .ops
-        .audit(&crate::domain::audit::AuditFilter::newest(limit as usize))
-        .await?;
-    let json = rows.iter().map(show::audit).collect();
-    desk.shell.result(&Value::Array(json), || {
-        let mut table = Table::new(&["WHEN", "WHO", "VIA", "WHAT", "ON", "CALLED", "REFUSED"]);
-        for row in &rows {
-            table.row([
-                show::local(row.at),
-                format!("{}@{}", row.actor.os_user, row.actor.host),
-                row.actor.via.clone(),
-                row.action.clone(),
-                row.object.clone(),
-                row.label.clone(),
-                row.refused.clone().unwrap_or_default(),
-            ]);
-        }
-        table.text("nothing was done yet")
-    })
 }

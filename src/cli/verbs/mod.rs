@@ -1,5 +1,6 @@
 //! One function a verb: arguments to operation, answer to text or JSON.
 
+mod audit;
 mod catalog;
 mod health;
 mod instance;
@@ -50,7 +51,7 @@ pub(super) async fn run(verb: Verb, loaded: Loaded, shell: &Shell) -> Done {
         Verb::Customer(verb) => catalog::customer(&desk, verb).await,
         Verb::Placement { min_capacity } => instance::placement(&desk, min_capacity).await,
         Verb::Job(verb) => job::run(&desk, verb).await,
-        Verb::Audit { limit } => catalog::audit(&desk, limit).await,
+        Verb::Audit(args) => audit::run(&desk, args).await,
         Verb::Doctor | Verb::Worker { .. } | Verb::Completions { .. } | Verb::Sandbox(_) => Ok(()),
     }
 }

@@ -10,6 +10,7 @@ use crate::jobs::engine::EngineOptions;
 use crate::jobs::failpoint::FailPoints;
 use crate::jobs::lease::LeaseTimes;
 use crate::jobs::worker::{self, ScheduleOptions, WorkerOptions};
+use crate::ops::anchor_file;
 use crate::remote::probe::CheckSettings;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub(super) async fn run(shell: &Shell, loaded: Arc<Loaded>, idle_exit: Option<u6
     let registry = open::registry(&loaded.places.registry).await?;
     let tools = Arc::new(Tools::new(open::remote(&loaded)?, loaded.settings.thresholds()));
     let options = WorkerOptions {
+        anchors: Some(anchor_file(&loaded, &registry.place())),
         notify: !detached,
         ..options(&loaded, idle_exit)
     };

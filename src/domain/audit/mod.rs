@@ -52,6 +52,76 @@ pub struct AuditEntry {
     pub hash: String,
 }
 
+impl AuditEntry {
+    /// Who, in a word: `marie@desk`, and the database's role where it is called otherwise.
+    pub fn who(&self) -> String {
+        let Actor { os_user, host, .. } = &self.actor;
+        match &self.db_role {
+            Some(role) if role != os_user => format!("{os_user}@{host} as {role}"),
+            _ => format!("{os_user}@{host}"),
+        }
+    }
+
+    /// What became of it, in a line: why it was refused, or the changed fields.
+    pub fn change(&self) -> String {
+        if let Some(why) = &self.refused {
+            return format!("refused: {why}");
+        }
+        let parts: Vec<String> = self
+            .fields()
+            .into_iter()
+            .map(|field| match (field.from, field.to) {
+                (Some(from), Some(to)) => format!("{} {from} → {to}", field.name),
+                (None, Some(to)) => format!("{} {to}", field.name),
+                (Some(from), None) => format!("{} {from} → –", field.name),
+                (None, None) => field.name,
+            })
+            .collect();
+        parts.join(", ")
+    }
+
+    /// The changed fields, each with its value before and after; what is null on one side is not there.
+    pub fn fields(&self) -> Vec<Field> {
+        let side = |value: &Option<serde_json::Value>| match value {
+            Some(serde_json::Value::Object(fields)) => fields.clone(),
+            _ => serde_json::Map::new(),
+        };
+        let (from, to) = (side(&self.from), side(&self.to));
+        let mut names: Vec<&String> = to.keys().collect();
+        names.extend(from.keys().filter(|name| !to.contains_key(*name)));
+        names
+            .into_iter()
+            .map(|name| Field {
+                name: name.clone(),
+                from: from.get(name).and_then(shown),
+                to: to.get(name).and_then(shown),
+            })
+            .filter(|field| field.from.is_some() || field.to.is_some())
+            .collect()
+    }
+}
+
+/// A changed field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Its value before, as text.
+    pub from: Option<String>,
+    /// And after.
+    pub to: Option<String>,
+}
+
+/// A value as an operator reads it: texts without quotes, nothing for null and empty texts.
+fn shown(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) if text.is_empty() => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
 /// Which rows of the audit are wanted; what is `None`, empty or false asks for nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuditFilter {

@@ -1,6 +1,7 @@
 //! The process that runs jobs and looks at servers when they are due. It is woken by the registry's
 //! changes; the clock only serves leases that run out.
 
+mod anchor;
 mod detached;
 mod schedule;
 mod service;
@@ -36,6 +37,8 @@ pub struct WorkerOptions {
     pub engine: EngineOptions,
     /// Checks of servers; `None`: it makes none.
     pub schedule: Option<ScheduleOptions>,
+    /// The file of the audit's anchors; `None`: it writes none.
+    pub anchors: Option<std::path::PathBuf>,
     /// Whether it tells the service manager that started it how it goes.
     pub notify: bool,
     /// It ends by itself when it had nothing to do for so long; `None`: never.
@@ -53,6 +56,7 @@ impl WorkerOptions {
             drain: Duration::from_secs(20),
             engine: EngineOptions::default(),
             schedule: None,
+            anchors: None,
             notify: false,
             idle_end: None,
         }
@@ -132,6 +136,11 @@ pub async fn run(
         let end = worker.drain.clone();
         tokio::spawn(schedule::run(registry, tools, id, schedule, end))
     });
+    let anchored = worker
+        .options
+        .anchors
+        .clone()
+        .map(|path| tokio::spawn(anchor::run(Arc::clone(&registry), path, worker.drain.clone())));
     tracing::info!(worker = %worker.options.id, place = %registry.place(), "worker started");
     let alive = tokio::spawn(Arc::clone(&worker).say_alive());
     let watched = tokio::spawn(Arc::clone(&worker).feed_the_watchdog());
@@ -140,6 +149,9 @@ pub async fn run(
     worker.work(changes, shutdown).await;
     alive.abort();
     watched.abort();
+    if let Some(anchored) = anchored {
+        anchored.abort();
+    }
     if let Some(schedule) = schedule {
         let _ = tokio::time::timeout(Duration::from_secs(5), schedule).await;
     }
