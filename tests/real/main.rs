@@ -25,6 +25,7 @@ mod jobs_kit;
 mod jobs_soak;
 mod jobs_worker;
 mod odoo;
+mod registry;
 mod service;
 mod settle;
 mod ssh;

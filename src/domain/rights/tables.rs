@@ -89,6 +89,7 @@ pub const TABLES: &[Table] = &[
         ],
         secret: &["admin_password"],
     },
+    Table::open("saas_schema", &["one", "version", "migrated_at"]),
     Table::open("saas_plan", &["id", "code", "name", "max_users", "max_storage_gb"]),
     Table::open("saas_customer", &["id", "name", "email"]),
     Table {

@@ -70,6 +70,11 @@ impl Connector {
         let _ = tokio::time::timeout(CANCEL, token.cancel_query(NoTls)).await;
     }
 
+    /// The role it connects as.
+    pub(super) fn user(&self) -> &str {
+        self.config.get_user().unwrap_or_default()
+    }
+
     /// Where it is, without secrets.
     pub(super) fn place(&self) -> String {
         "postgresql".to_owned()

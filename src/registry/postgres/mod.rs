@@ -16,6 +16,7 @@ mod history;
 mod instances;
 mod jobs;
 mod look;
+mod migrate;
 mod pool;
 mod prune;
 mod queue;
@@ -63,6 +64,17 @@ impl std::fmt::Debug for Postgres {
 }
 
 impl Postgres {
+    /// Makes the registry in the database at an address, or brings it forward, as its owner or a superuser;
+    /// the answer is the schema's version before, 0 where there was none.
+    ///
+    /// # Errors
+    /// [`RegistryError::Unusable`] where the address can't be used; [`RegistryError::NewerSchema`];
+    /// [`RegistryError::Rule`] where the role may not; [`RegistryError::Store`].
+    pub async fn init(address: &str) -> Result<i64> {
+        let connector = connect::Connector::parse(address)?;
+        migrate::forward(&connector).await
+    }
+
     /// Opens the registry at an address.
     ///
     /// # Errors
@@ -77,6 +89,7 @@ impl Postgres {
     /// As [`Postgres::open`].
     pub async fn open_with(address: &str, listen: &Listen) -> Result<Self> {
         let connector = connect::Connector::parse(address)?;
+        migrate::check(&connector).await?;
         let store = Arc::new(Store::new(connector, 8)?);
         let direct = match listen {
             Listen::Auto => Some(Arc::clone(&store.connector)),

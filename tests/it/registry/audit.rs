@@ -225,7 +225,11 @@ pub(super) async fn a_retried_operation_is_applied_once(r: Bench) {
     let o = op();
     let first = r.add_server(&o, &server_spec("prod-1", 50)).await.unwrap();
     assert_eq!(
-        r.another().add_server(&o, &server_spec("prod-1", 50)).await.unwrap(),
+        r.another()
+            .await
+            .add_server(&o, &server_spec("prod-1", 50))
+            .await
+            .unwrap(),
         first
     );
     let o = op();
@@ -246,7 +250,14 @@ pub(super) async fn a_retried_operation_is_applied_once(r: Bench) {
     let t = template(&*r, "restaurant", first.id).await;
     let o = op();
     let job = r.queue_job(&o, &instance_job(&t, "acme")).await.unwrap();
-    assert_eq!(r.another().queue_job(&o, &instance_job(&t, "acme")).await.unwrap(), job);
+    assert_eq!(
+        r.another()
+            .await
+            .queue_job(&o, &instance_job(&t, "acme"))
+            .await
+            .unwrap(),
+        job
+    );
     assert_eq!(r.instances(None).await.unwrap().len(), 1);
     assert_eq!(r.server(first.id).await.unwrap().instance_count, 1);
     let o = op();

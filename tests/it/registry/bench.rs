@@ -13,27 +13,37 @@ use vigie::domain::server::{DbTls, Server, ServerEvent, ServerSpec};
 use vigie::domain::template::{Template, TemplateSpec, TemplateState};
 use vigie::domain::{Code, InstanceId, JobId, SafeText, SecretRef, ServerId, TemplateId};
 use vigie::registry::identity::ProcessId;
-use vigie::registry::sqlite::Sqlite;
 use vigie::registry::{
     Claim, ClaimTerms, Consequence, Expected, NewJob, NewLine, Op, Registry, Reservation, StepChange,
 };
 
 /// A lease that outlives every test.
-pub(super) const LONG: Duration = Duration::from_secs(3_600);
+pub(crate) const LONG: Duration = Duration::from_secs(3_600);
 
-type Connect = Box<dyn Fn() -> Arc<dyn Registry> + Send + Sync>;
+/// A connection being made.
+pub(crate) type Connected = std::pin::Pin<Box<dyn Future<Output = Arc<dyn Registry>> + Send>>;
+type Connect = Box<dyn Fn() -> Connected + Send + Sync>;
 
 /// One store, and as many connections to it as wanted, as if from other processes.
-pub(super) struct Bench {
-    pub(super) registry: Arc<dyn Registry>,
+pub(crate) struct Bench {
+    pub(crate) registry: Arc<dyn Registry>,
     connect: Connect,
     _keep: Box<dyn Any + Send + Sync>,
 }
 
 impl Bench {
+    /// A store that `connect` opens, with what must be kept while it is used.
+    pub(crate) async fn new(connect: Connect, keep: Box<dyn Any + Send + Sync>) -> Self {
+        Self {
+            registry: connect().await,
+            connect,
+            _keep: keep,
+        }
+    }
+
     /// Another connection to the same store.
-    pub(super) fn another(&self) -> Arc<dyn Registry> {
-        (self.connect)()
+    pub(crate) async fn another(&self) -> Arc<dyn Registry> {
+        (self.connect)().await
     }
 }
 
@@ -44,19 +54,7 @@ impl std::ops::Deref for Bench {
     }
 }
 
-/// SQLite in a folder of its own.
-pub(super) fn sqlite() -> Bench {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("registry.db");
-    let connect: Connect = Box::new(move || Arc::new(Sqlite::open(&path).unwrap()));
-    Bench {
-        registry: connect(),
-        connect,
-        _keep: Box::new(dir),
-    }
-}
-
-pub(super) fn op() -> Op {
+pub(crate) fn op() -> Op {
     Op {
         id: uuid::Uuid::new_v4().to_string(),
         at: now(),
@@ -68,11 +66,11 @@ pub(super) fn op() -> Op {
     }
 }
 
-pub(super) fn code(text: &str) -> Code {
+pub(crate) fn code(text: &str) -> Code {
     Code::parse(text).unwrap()
 }
 
-pub(super) fn server_spec(name: &str, max_instances: u32) -> ServerSpec {
+pub(crate) fn server_spec(name: &str, max_instances: u32) -> ServerSpec {
     ServerSpec {
         name: SafeText::new(&format!("Server {name}")),
         code: code(name),
@@ -96,7 +94,7 @@ pub(super) fn server_spec(name: &str, max_instances: u32) -> ServerSpec {
 }
 
 /// An active server.
-pub(super) async fn server(r: &dyn Registry, name: &str, places: u32) -> Server {
+pub(crate) async fn server(r: &dyn Registry, name: &str, places: u32) -> Server {
     let added = r.add_server(&op(), &server_spec(name, places)).await.unwrap();
     let event = ServerEvent::Activate { connection: Ok(()) };
     let active = r
@@ -106,7 +104,7 @@ pub(super) async fn server(r: &dyn Registry, name: &str, places: u32) -> Server 
     active.unwrap()
 }
 
-pub(super) fn template_spec(name: &str, server: ServerId) -> TemplateSpec {
+pub(crate) fn template_spec(name: &str, server: ServerId) -> TemplateSpec {
     TemplateSpec {
         name: SafeText::new(&format!("Template {name}")),
         code: code(name),
@@ -118,7 +116,7 @@ pub(super) fn template_spec(name: &str, server: ServerId) -> TemplateSpec {
 }
 
 /// A template that instances can be cloned from.
-pub(super) async fn template(r: &dyn Registry, name: &str, server: ServerId) -> Template {
+pub(crate) async fn template(r: &dyn Registry, name: &str, server: ServerId) -> Template {
     let added = r.add_template(&op(), &template_spec(name, server)).await.unwrap();
     make_ready(r, &added).await;
     r.template(added.id).await.unwrap()
@@ -138,7 +136,7 @@ async fn make_ready(r: &dyn Registry, t: &Template) {
         .unwrap();
 }
 
-pub(super) fn step(name: &str, pivot: bool) -> PlannedStep {
+pub(crate) fn step(name: &str, pivot: bool) -> PlannedStep {
     PlannedStep {
         name: name.to_owned(),
         title: name.replace('_', " "),
@@ -148,7 +146,7 @@ pub(super) fn step(name: &str, pivot: bool) -> PlannedStep {
 }
 
 /// A job without an instance of its own.
-pub(super) fn plain_job(spec: JobSpec) -> NewJob {
+pub(crate) fn plain_job(spec: JobSpec) -> NewJob {
     NewJob {
         title: SafeText::new(spec.kind().word()),
         spec,
@@ -161,7 +159,7 @@ pub(super) fn plain_job(spec: JobSpec) -> NewJob {
     }
 }
 
-pub(super) fn instance_spec(t: &Template, name: &str) -> InstanceSpec {
+pub(crate) fn instance_spec(t: &Template, name: &str) -> InstanceSpec {
     InstanceSpec {
         name: SafeText::new(name),
         customer_id: None,
@@ -177,7 +175,7 @@ pub(super) fn instance_spec(t: &Template, name: &str) -> InstanceSpec {
 }
 
 /// The job that makes an instance of this name.
-pub(super) fn instance_job(t: &Template, name: &str) -> NewJob {
+pub(crate) fn instance_job(t: &Template, name: &str) -> NewJob {
     let instance = instance_spec(t, name);
     NewJob {
         title: SafeText::new(&format!("create instance {name}")),
@@ -208,23 +206,23 @@ pub(super) fn instance_job(t: &Template, name: &str) -> NewJob {
     }
 }
 
-pub(super) fn me() -> String {
+pub(crate) fn me() -> String {
     ProcessId::here().to_string()
 }
 
-pub(super) async fn claim(r: &dyn Registry) -> Claim {
+pub(crate) async fn claim(r: &dyn Registry) -> Claim {
     r.claim_job(&me(), &ClaimTerms::lease(LONG))
         .await
         .unwrap()
         .expect("a job waits")
 }
 
-pub(super) fn the_instance(job: &Job) -> InstanceId {
+pub(crate) fn the_instance(job: &Job) -> InstanceId {
     job.spec.instance_id().expect("the job has an instance")
 }
 
 /// An instance in service.
-pub(super) async fn instance(r: &dyn Registry, t: &Template, name: &str) -> Instance {
+pub(crate) async fn instance(r: &dyn Registry, t: &Template, name: &str) -> Instance {
     let job = r.queue_job(&op(), &instance_job(t, name)).await.unwrap();
     let id = the_instance(&job);
     end(
@@ -238,13 +236,13 @@ pub(super) async fn instance(r: &dyn Registry, t: &Template, name: &str) -> Inst
 }
 
 /// Runs the only waiting job to this end.
-pub(super) async fn end(r: &dyn Registry, job: JobId, state: JobState, follow: &[Consequence]) -> Job {
+pub(crate) async fn end(r: &dyn Registry, job: JobId, state: JobState, follow: &[Consequence]) -> Job {
     let claim = claim(r).await;
     assert_eq!(claim.job.id, job);
     r.finish_job(job, claim.token, state, None, None, follow).await.unwrap()
 }
 
-pub(super) fn change(index: usize, state: StepState, job_state: JobState) -> StepChange {
+pub(crate) fn change(index: usize, state: StepState, job_state: JobState) -> StepChange {
     StepChange {
         index,
         state,
@@ -255,7 +253,7 @@ pub(super) fn change(index: usize, state: StepState, job_state: JobState) -> Ste
     }
 }
 
-pub(super) fn line(text: &str) -> NewLine {
+pub(crate) fn line(text: &str) -> NewLine {
     NewLine {
         at: now(),
         step: Some(0),
@@ -268,11 +266,11 @@ pub(super) fn line(text: &str) -> NewLine {
 }
 
 /// Now, as the registry keeps it: cut to microseconds.
-pub(super) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap()
 }
 
-pub(super) fn report(at: Timestamp, failure: Option<Failure>) -> CheckReport {
+pub(crate) fn report(at: Timestamp, failure: Option<Failure>) -> CheckReport {
     CheckReport {
         at,
         latency_ms: 23,
@@ -283,13 +281,13 @@ pub(super) fn report(at: Timestamp, failure: Option<Failure>) -> CheckReport {
     }
 }
 
-pub(super) fn refused_connection() -> Failure {
+pub(crate) fn refused_connection() -> Failure {
     Failure::Refused {
         address: SafeText::new("127.0.0.1:1"),
     }
 }
 
-pub(super) fn thaw_job(t: TemplateId, server: ServerId) -> NewJob {
+pub(crate) fn thaw_job(t: TemplateId, server: ServerId) -> NewJob {
     let mut job = plain_job(JobSpec::TemplateThaw {
         template_id: t,
         server_id: server,

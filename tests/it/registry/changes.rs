@@ -95,7 +95,7 @@ pub(super) async fn changes_of_another_connection_are_told_at_once(r: Bench) {
     let job = r.queue_job(&op(), &instance_job(&t, "acme")).await.unwrap();
     let mut stream = r.changes().await.unwrap();
     let mut second = r.changes().await.unwrap();
-    let other = r.another();
+    let other = r.another().await;
     let mut delays = Vec::new();
     for i in 0..40 {
         other.append_log(job.id, &[line(&format!("line {i}"))]).await.unwrap();

@@ -44,15 +44,27 @@ pub(super) async fn a_servers_limit_holds_over_all_workers(r: Bench) {
     let elsewhere = thaw_on(&r, 2).await;
     let none = |claim: Option<vigie::registry::Claim>| assert_eq!(claim, None, "more than the limit");
     let one = r.claim_job(&me(), &at_most(2)).await.unwrap().unwrap();
-    let other = r.another().claim_job("other:1:1", &at_most(2)).await.unwrap().unwrap();
+    let other = r
+        .another()
+        .await
+        .claim_job("other:1:1", &at_most(2))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(other.job.id, elsewhere);
-    let two = r.another().claim_job("other:1:1", &at_most(2)).await.unwrap().unwrap();
+    let two = r
+        .another()
+        .await
+        .claim_job("other:1:1", &at_most(2))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(
         (one.job.spec.server_id(), two.job.spec.server_id()),
         (ServerId(1), ServerId(1))
     );
     none(r.claim_job(&me(), &at_most(2)).await.unwrap());
-    none(r.another().claim_job("third:1:1", &at_most(2)).await.unwrap());
+    none(r.another().await.claim_job("third:1:1", &at_most(2)).await.unwrap());
     // An end, and a job handed back, make room for one each.
     r.finish_job(one.job.id, one.token, JobState::Done, None, None, &[])
         .await
@@ -79,7 +91,7 @@ pub(super) async fn a_servers_limit_holds_when_many_claim_at_once(r: Bench) {
     }
     let mut workers = Vec::new();
     for _ in 0..8 {
-        let other = r.another();
+        let other = r.another().await;
         workers.push(tokio::spawn(async move {
             let mut mine = Vec::new();
             while let Some(c) = other.claim_job(&me(), &at_most(2)).await.unwrap() {
@@ -149,6 +161,7 @@ pub(super) async fn a_job_waits_for_a_worker_that_has_its_key(r: Bench) {
     assert_eq!(taken.job.id, other);
     let second = r
         .another()
+        .await
         .claim_job("rich:1:1", &lacks(&["k-1"]))
         .await
         .unwrap()

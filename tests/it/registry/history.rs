@@ -25,7 +25,7 @@ pub(super) async fn log_lines_are_numbered_without_gaps(r: Bench) {
     );
     let mut writers = Vec::new();
     for w in 0..4 {
-        let other = r.another();
+        let other = r.another().await;
         writers.push(tokio::spawn(async move {
             for n in 0..20 {
                 let lines: Vec<NewLine> = (0..=n % 3).map(|i| line(&format!("{w} {n} {i}"))).collect();
@@ -75,7 +75,7 @@ pub(super) async fn a_log_is_read_in_parts(r: Bench) {
     let mut bare = line("bare");
     bare.step = None;
     r.append_log(id, &[full.clone(), bare, line("third")]).await.unwrap();
-    let log = r.another().log(id, 0, 2).await.unwrap();
+    let log = r.another().await.log(id, 0, 2).await.unwrap();
     assert_eq!(log.len(), 2);
     let first = &log[0];
     assert_eq!(
@@ -118,7 +118,7 @@ pub(super) async fn workers_come_and_go(r: Bench) {
         ]
     );
     r.worker_alive(&me()).await.unwrap();
-    let again = r.another().workers().await.unwrap();
+    let again = r.another().await.workers().await.unwrap();
     assert_eq!((again.len(), again[0].started_at), (3, first[0].started_at));
     assert!(again[0].seen_at > first[0].seen_at);
     r.worker_gone(&me()).await.unwrap();

@@ -44,7 +44,7 @@ pub(super) async fn a_server_is_kept_as_it_was_written_down(r: Bench) {
     );
     assert_eq!(added.created_at, op.at);
     assert_eq!(added.spec, spec);
-    let by_another = r.another();
+    let by_another = r.another().await;
     assert_eq!(by_another.server(added.id).await.unwrap(), added);
     assert_eq!(by_another.server_by_code(&spec.code).await.unwrap(), added);
     let edited = {
@@ -354,7 +354,7 @@ pub(super) async fn due_checks_are_shared_between_workers(r: Bench) {
     let now = super::bench::now();
     let mut workers = Vec::new();
     for _ in 0..4 {
-        let other = r.another();
+        let other = r.another().await;
         workers.push(tokio::spawn(async move {
             let mut mine = Vec::new();
             loop {
@@ -392,7 +392,7 @@ pub(super) async fn due_checks_without_a_time_go_by_the_stores_clock(r: Bench) {
     let s = server(&*r, "prod-1", 5).await;
     let interval = Duration::from_secs(900);
     assert_eq!(r.claim_due_checks(None, interval, 9).await.unwrap(), [s.id]);
-    assert_eq!(r.another().claim_due_checks(None, interval, 9).await.unwrap(), []);
+    assert_eq!(r.another().await.claim_due_checks(None, interval, 9).await.unwrap(), []);
     let later = super::bench::now() + SignedDuration::from_secs(991);
     assert_eq!(r.claim_due_checks(Some(later), interval, 9).await.unwrap(), [s.id]);
 }

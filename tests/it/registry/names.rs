@@ -67,7 +67,7 @@ pub(super) async fn a_template_is_kept_and_its_names_are_unique(r: Bench) {
         (&t.spec, t.state, t.version, t.instance_count),
         (&spec, TemplateState::Draft, 1, 0)
     );
-    assert_eq!(r.another().template(t.id).await.unwrap(), t);
+    assert_eq!(r.another().await.template(t.id).await.unwrap(), t);
     assert_eq!(r.template_by_code(&spec.code).await.unwrap(), t);
     let refused = r
         .add_template(&op(), &template_spec("restaurant", other.id))
@@ -174,7 +174,7 @@ pub(super) async fn plans_and_customers_are_kept_once(r: Bench) {
     assert_eq!(r.plans().await.unwrap(), [kept]);
     let name = SafeText::new("ABC SARL");
     let first = r.customer_named(&op(), &name).await.unwrap();
-    assert_eq!(r.another().customer_named(&op(), &name).await.unwrap(), first);
+    assert_eq!(r.another().await.customer_named(&op(), &name).await.unwrap(), first);
     r.customer_named(&op(), &SafeText::new("AAA")).await.unwrap();
     let names: Vec<String> = r
         .customers()

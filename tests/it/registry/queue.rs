@@ -31,7 +31,7 @@ pub(super) async fn queueing_writes_the_job_the_instance_and_its_place(r: Bench)
         );
         assert_eq!(step.data, serde_json::json!({}));
     }
-    assert_eq!(r.another().job(job.id).await.unwrap(), job);
+    assert_eq!(r.another().await.job(job.id).await.unwrap(), job);
     let i = r.instance(the_instance(&job)).await.unwrap();
     assert_eq!(
         (&i.spec, i.state),
@@ -45,7 +45,7 @@ pub(super) async fn queueing_writes_the_job_the_instance_and_its_place(r: Bench)
 async fn compete(r: &Bench, t: &vigie::domain::template::Template, free: usize, many: usize) {
     let mut tries = Vec::new();
     for i in 0..many {
-        let (other, job) = (r.another(), instance_job(t, &format!("client-{i}")));
+        let (other, job) = (r.another().await, instance_job(t, &format!("client-{i}")));
         tries.push(tokio::spawn(async move { other.queue_job(&op(), &job).await }));
     }
     let (mut won, mut lost) = (0, 0);

@@ -59,7 +59,11 @@ pub(super) async fn jobs_are_claimed_oldest_first_and_once(r: Bench) {
         assert!(c.job.started_at.is_some());
     }
     assert_eq!(
-        r.another().claim_job(&me(), &ClaimTerms::lease(LONG)).await.unwrap(),
+        r.another()
+            .await
+            .claim_job(&me(), &ClaimTerms::lease(LONG))
+            .await
+            .unwrap(),
         None
     );
 }
@@ -70,7 +74,7 @@ pub(super) async fn many_workers_share_the_queue_without_a_clash(r: Bench) {
     }
     let mut workers = Vec::new();
     for _ in 0..4 {
-        let other = r.another();
+        let other = r.another().await;
         workers.push(tokio::spawn(async move {
             let mut mine = Vec::new();
             while let Some(c) = other.claim_job(&me(), &ClaimTerms::lease(LONG)).await.unwrap() {
@@ -146,6 +150,7 @@ pub(super) async fn a_dead_workers_job_is_taken_over(r: Bench) {
         .unwrap();
     let second = r
         .another()
+        .await
         .claim_job(&me(), &ClaimTerms::lease(LONG))
         .await
         .unwrap()
@@ -245,7 +250,7 @@ pub(super) async fn steps_keep_their_record(r: Bench) {
         "an undo's failure is the step's, not the job's"
     );
     assert_eq!(after.steps[0].problem, undo.problem);
-    assert_eq!(r.another().job(job).await.unwrap(), after);
+    assert_eq!(r.another().await.job(job).await.unwrap(), after);
     let missing = r
         .record_step(job, c.token, &change(9, StepState::Done, JobState::Running))
         .await

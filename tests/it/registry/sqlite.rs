@@ -1,7 +1,7 @@
 //! What is SQLite's alone: the file, its schema under an operator's own SQL, its constraints without us.
 
 use super::bench::{
-    Bench, change, claim, instance, instance_job, op, refused_connection, report, server, server_spec, sqlite, template,
+    Bench, change, claim, instance, instance_job, op, refused_connection, report, server, server_spec, template,
 };
 use pretty_assertions::assert_eq;
 use rusqlite::Connection;
@@ -32,7 +32,7 @@ fn column<T: rusqlite::types::FromSql>(conn: &Connection, sql: &str) -> Vec<T> {
 
 #[tokio::test]
 async fn an_operators_own_sql_reads_naturally() {
-    let r = sqlite();
+    let r = super::store().await;
     let a = server(&*r, "prod-1", 10).await;
     let b = server(&*r, "prod-2", 4).await;
     let down = server(&*r, "down", 5).await;
@@ -114,7 +114,7 @@ async fn an_operators_own_sql_reads_naturally() {
 
 #[tokio::test]
 async fn the_database_keeps_its_rules_without_us() {
-    let r = sqlite();
+    let r = super::store().await;
     let s = server(&*r, "prod-1", 2).await;
     let t = template(&*r, "restaurant", s.id).await;
     let i = instance(&*r, &t, "acme").await;
@@ -203,7 +203,7 @@ async fn the_database_keeps_its_rules_without_us() {
 
 #[tokio::test]
 async fn an_operators_own_sql_is_told_to_whoever_follows() {
-    let r = sqlite();
+    let r = super::store().await;
     let s = server(&*r, "prod-1", 2).await;
     let mut stream = r.changes().await.unwrap();
     let conn = raw(&r);
@@ -273,11 +273,11 @@ async fn a_newer_schema_and_other_files_are_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_write_keeps_no_reader_waiting() {
-    let r = sqlite();
+    let r = super::store().await;
     let s = server(&*r, "prod-1", 2).await;
     let conn = raw(&r);
     conn.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let other = r.another();
+    let other = r.another().await;
     let write = tokio::spawn(async move { other.add_server(&op(), &server_spec("prod-2", 2)).await });
     for _ in 0..20 {
         let began = Instant::now();
@@ -291,7 +291,7 @@ async fn a_slow_write_keeps_no_reader_waiting() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_busy_registry_answers_in_time_and_says_so() {
-    let r = sqlite();
+    let r = super::store().await;
     let conn = raw(&r);
     conn.execute_batch("BEGIN IMMEDIATE").unwrap();
     let began = Instant::now();
@@ -323,7 +323,7 @@ fn fleet(r: &Bench) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_fleet_is_read_quickly() {
-    let r = sqlite();
+    let r = super::store().await;
     fleet(&r);
     r.servers().await.unwrap();
     let began = Instant::now();
@@ -353,7 +353,7 @@ async fn a_large_fleet_is_read_quickly() {
 
 #[tokio::test]
 async fn lists_are_read_by_indexes() {
-    let r = sqlite();
+    let r = super::store().await;
     let conn = raw(&r);
     let plans = [
         (
@@ -406,7 +406,7 @@ async fn lists_are_read_by_indexes() {
 
 #[tokio::test]
 async fn the_log_of_changes_is_trimmed_and_its_reader_told() {
-    let r = sqlite();
+    let r = super::store().await;
     let s = server(&*r, "prod-1", 2).await;
     let mut stream = r.changes().await.unwrap();
     let conn = raw(&r);
@@ -436,7 +436,7 @@ async fn the_log_of_changes_is_trimmed_and_its_reader_told() {
 
 #[tokio::test]
 async fn a_lease_of_an_earlier_boot_is_over() {
-    let r = sqlite();
+    let r = super::store().await;
     let s = server(&*r, "prod-1", 2).await;
     let t = template(&*r, "restaurant", s.id).await;
     let job = r.queue_job(&op(), &instance_job(&t, "acme")).await.unwrap();

@@ -1,0 +1,106 @@
+//! A private cluster with a registry, made once and copied for every test; logins of every role.
+
+use crate::harness::{cluster, connect, fresh_name};
+use tokio::sync::OnceCell;
+use vigie::registry::postgres::Postgres;
+
+/// The logins, each of the group of that name.
+pub(crate) const LOGINS: [&str; 5] = [OWNER, USER, MANAGER, ADMIN, WORKER];
+/// Owns everything.
+pub(crate) const OWNER: &str = "test_owner";
+/// Reads.
+pub(crate) const USER: &str = "test_user";
+/// Changes and acts.
+pub(crate) const MANAGER: &str = "test_manager";
+/// Also creates and deletes servers and templates, and may be a worker.
+pub(crate) const ADMIN: &str = "test_admin";
+/// What a worker needs.
+pub(crate) const WORKER: &str = "test_worker";
+/// Theirs. On loopback, in a cluster that ends with the tests.
+pub(crate) const PASSWORD: &str = "fleet";
+
+const TEMPLATE: &str = "registry_template";
+
+/// The address of a database of the shared cluster for one of the logins.
+pub(crate) fn address(database: &str, login: &str) -> String {
+    let (host, port) = (cluster().host(), cluster().port());
+    format!("host={host} port={port} user={login} password={PASSWORD} dbname={database}")
+}
+
+/// A plain connection as one of the logins.
+pub(crate) async fn plain(database: &str, login: &str) -> tokio_postgres::Client {
+    connect(&address(database, login).parse().expect("an address")).await
+}
+
+/// A plain connection as the superuser.
+pub(crate) async fn superuser(database: &str) -> tokio_postgres::Client {
+    connect(&cluster().superuser_config(database)).await
+}
+
+/// A new database without anything in it, which the owner's login may make a registry in.
+pub(crate) async fn empty() -> String {
+    logins().await;
+    let name = fresh_name("registry");
+    let client = superuser("postgres").await;
+    client
+        .batch_execute(&format!("CREATE DATABASE {name} OWNER {OWNER}"))
+        .await
+        .expect("making a database");
+    name
+}
+
+/// A new database with a registry in it.
+pub(crate) async fn fresh() -> String {
+    static MADE: OnceCell<()> = OnceCell::const_new();
+    MADE.get_or_init(|| async {
+        logins().await;
+        let client = superuser("postgres").await;
+        client
+            .batch_execute(&format!("CREATE DATABASE {TEMPLATE} OWNER {OWNER}"))
+            .await
+            .expect("making the template");
+        Postgres::init(&address(TEMPLATE, OWNER))
+            .await
+            .expect("making the registry");
+        for login in LOGINS {
+            let group = login.replace("test_", "saas_");
+            client
+                .batch_execute(&format!("GRANT {group} TO {login}"))
+                .await
+                .expect("granting");
+        }
+    })
+    .await;
+    let name = fresh_name("registry");
+    let client = superuser("postgres").await;
+    // The session that made it may take a moment to end.
+    for _ in 0..200 {
+        match client
+            .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER {OWNER}"))
+            .await
+        {
+            Ok(()) => return name,
+            Err(e) if e.code().is_some_and(|c| c.code() == "55006") => {
+                tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+            }
+            Err(e) => panic!("copying the template: {e}"),
+        }
+    }
+    panic!("the template is in use for ever");
+}
+
+/// The logins; the owner's may make roles, as a database's administrator who is no superuser.
+async fn logins() {
+    static MADE: OnceCell<()> = OnceCell::const_new();
+    MADE.get_or_init(|| async {
+        let client = superuser("postgres").await;
+        for login in LOGINS {
+            let more = if login == OWNER { "CREATEROLE" } else { "" };
+            client
+                .batch_execute(&format!("CREATE ROLE {login} LOGIN {more} PASSWORD '{PASSWORD}'"))
+                .await
+                .expect("making a login");
+        }
+    })
+    .await;
+}
