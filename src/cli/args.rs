@@ -2,6 +2,14 @@
 //! are taken as text here and judged by the domain, so that a refused name is a refusal and is
 //! audited, and so that nothing typed is echoed by the parser.
 
+mod catalog;
+mod registry;
+mod secrets;
+
+pub(super) use catalog::{CustomerVerb, PlanVerb};
+pub(super) use registry::{CopyArgs, RegistryVerb};
+pub(super) use secrets::SecretsVerb;
+
 use super::args_audit::AuditArgs;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -58,6 +66,12 @@ pub(super) enum Verb {
     Job(JobVerb),
     /// Who did what, when, refused attempts included
     Audit(AuditArgs),
+    /// Secrets: seal one, see where they are used, change the key that seals them
+    #[command(subcommand)]
+    Secrets(SecretsVerb),
+    /// The registry itself: copy it from one store to another
+    #[command(subcommand)]
+    Registry(RegistryVerb),
     /// Run jobs and due checks in this process, until it is told to stop
     Worker {
         /// End when there was nothing to do for so many seconds
@@ -420,37 +434,6 @@ pub(super) struct InstanceCreate {
     pub(super) admin_password_stdin: bool,
     #[command(flatten)]
     pub(super) job: JobArgs,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum PlanVerb {
-    /// All plans
-    List,
-    /// Add a plan
-    Add {
-        /// Its code
-        code: String,
-        /// Display name; the code when not given
-        #[arg(long)]
-        name: Option<String>,
-        /// Users it allows
-        #[arg(long, value_name = "N")]
-        max_users: Option<u32>,
-        /// Storage it allows, GB
-        #[arg(long, value_name = "GB")]
-        max_storage_gb: Option<u32>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum CustomerVerb {
-    /// All customers
-    List,
-    /// Add a customer, where there is none of this name
-    Add {
-        /// Its name
-        name: String,
-    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,6 +5,7 @@
 
 mod audit;
 mod checks;
+pub mod copy;
 mod doctor;
 mod fleet;
 mod instances;

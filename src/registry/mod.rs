@@ -10,6 +10,7 @@ pub mod identity;
 pub mod postgres;
 mod secret_uses;
 pub mod sqlite;
+pub mod transfer;
 
 pub use secret_uses::{Resealed, SecretUse};
 

@@ -5,6 +5,7 @@ mod catalog;
 mod health;
 mod instance;
 mod job;
+mod registry;
 mod secrets;
 mod server;
 mod spec;
@@ -39,6 +40,9 @@ pub(super) async fn run(verb: Verb, loaded: Loaded, shell: &Shell) -> Done {
     if let Verb::Doctor = verb {
         return health::doctor(shell, loaded).await;
     }
+    if let Verb::Registry(verb) = verb {
+        return registry::run(shell, loaded, verb).await;
+    }
     let desk = Desk {
         shell,
         ops: open::ops(loaded, "cli").await?,
@@ -52,7 +56,8 @@ pub(super) async fn run(verb: Verb, loaded: Loaded, shell: &Shell) -> Done {
         Verb::Placement { min_capacity } => instance::placement(&desk, min_capacity).await,
         Verb::Job(verb) => job::run(&desk, verb).await,
         Verb::Audit(args) => audit::run(&desk, args).await,
-        Verb::Doctor | Verb::Worker { .. } | Verb::Completions { .. } | Verb::Sandbox(_) => Ok(()),
+        Verb::Secrets(verb) => secrets::run(&desk, verb).await,
+        Verb::Doctor | Verb::Registry(_) | Verb::Worker { .. } | Verb::Completions { .. } | Verb::Sandbox(_) => Ok(()),
     }
 }
 

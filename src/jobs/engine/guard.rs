@@ -1,6 +1,7 @@
 //! Waiting for a step: with its limit, its cancel, the worker's end, and the lease's.
 
 use super::{Guarded, Halt, Run};
+use crate::domain::Problem;
 use crate::domain::job::LogLevel;
 use crate::jobs::step::{Cx, StepError};
 use futures_util::FutureExt;
@@ -10,8 +11,27 @@ use std::time::{Duration, Instant};
 impl Run<'_> {
     /// Waits for a step's verb with its limit. A cancel asked by an operator (where the verb may be
     /// cancelled), the worker's end and the limit are told to the step, which has a moment to end what
-    /// it has running; the lease's end is not waited for. A panic is an error.
+    /// it has running; the lease's end is not waited for. A panic is an error. A key that is lacking here
+    /// is none of the step's: nothing has failed, another worker goes on where this one stands.
     pub(super) async fn guard<T>(
+        &self,
+        cx: &Cx,
+        limit: Duration,
+        cancellable: bool,
+        verb: impl Future<Output = Result<T, StepError>>,
+    ) -> Guarded<T> {
+        match self.waited(cx, limit, cancellable, verb).await? {
+            Err(StepError {
+                problem: Problem {
+                    missing_key: Some(key), ..
+                },
+                ..
+            }) => Err(Halt::Key(key)),
+            done => Ok(done),
+        }
+    }
+
+    async fn waited<T>(
         &self,
         cx: &Cx,
         limit: Duration,

@@ -56,12 +56,14 @@ impl Default for EngineOptions {
 }
 
 /// How the engine parted from a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parted {
     /// The job is over.
     Over(JobState),
     /// Handed back unfinished: the worker stops.
     HandedBack,
+    /// Handed back unfinished: this worker lacks the key of this id. Whoever has it goes on.
+    LacksKey(String),
     /// The lease was lost: another worker has it, or will.
     Lost,
 }
@@ -81,6 +83,8 @@ pub struct Stop {
 enum Halt {
     Lost,
     Stop,
+    /// The key of this id is lacking here.
+    Key(String),
 }
 
 /// A step's verb, guarded: what it returned, or why it wasn't waited for.
@@ -163,6 +167,7 @@ impl Run<'_> {
                     return Parted::Lost;
                 }
                 Err(Halt::Stop) => return self.hand_back().await,
+                Err(Halt::Key(key)) => return self.wait_for_key(key).await,
             }
         }
     }

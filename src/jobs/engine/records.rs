@@ -184,4 +184,21 @@ impl Run<'_> {
             Err(_) => Parted::Lost,
         }
     }
+
+    /// Hands the job back as it stands, to be gone on with by a worker that has the key.
+    pub(super) async fn wait_for_key(&self, key: String) -> Parted {
+        self.say(
+            None,
+            LogLevel::Warning,
+            &format!(
+                "waits for key {key}, which this worker lacks: one that has it goes on, or this one when its key file has it"
+            ),
+        );
+        self.log.flush(Duration::from_secs(2)).await;
+        let (registry, id, token) = (Arc::clone(&self.engine.registry), self.job.id, self.token);
+        match self.stored(|| registry.release_job(id, token, Some(&key))).await {
+            Ok(()) => Parted::LacksKey(key),
+            Err(_) => Parted::Lost,
+        }
+    }
 }

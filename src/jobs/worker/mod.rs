@@ -3,13 +3,14 @@
 
 mod anchor;
 mod detached;
+mod lacks;
 mod schedule;
 mod service;
 
 pub use detached::{Spawned, detach, spawn_detached};
 pub use schedule::ScheduleOptions;
 
-use super::engine::{Engine, EngineOptions, Stop};
+use super::engine::{Engine, EngineOptions, Parted, Stop};
 use super::tools::Tools;
 use crate::domain::{JobId, Problem};
 use crate::registry::{Change, ChangeStream, Claim, ClaimTerms, Registry};
@@ -102,6 +103,7 @@ struct Worker {
     drain: CancellationToken,
     now: CancellationToken,
     service: service::Service,
+    lacks: lacks::Lacks,
     /// When the loop that takes jobs will have turned again, if all is well.
     turns_by: Mutex<Instant>,
 }
@@ -128,6 +130,7 @@ pub async fn run(
         drain: CancellationToken::new(),
         now: CancellationToken::new(),
         service: service::Service::of_this_process(options.notify),
+        lacks: lacks::Lacks::new(tools.remote.keyring().clone()),
         turns_by: Mutex::new(Instant::now() + WATCHDOG_SLACK),
         options,
     });
@@ -299,7 +302,7 @@ impl Worker {
         let terms = ClaimTerms {
             lease: self.options.engine.times.lease,
             per_server: self.options.per_server,
-            lacks_keys: Vec::new(),
+            lacks_keys: self.lacks.still().await,
         };
         let limit = self.options.engine.registry_limit;
         match within(limit, self.registry.claim_job(&self.options.id, &terms)).await {
@@ -330,6 +333,9 @@ impl Worker {
             poke,
         };
         let parted = self.engine.run(claim, claimed, stop).await;
+        if let Parted::LacksKey(key) = &parted {
+            self.lacks.note(key);
+        }
         self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.say_status();
         tracing::info!(job = %id, ?parted, "parted");

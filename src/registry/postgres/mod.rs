@@ -23,6 +23,7 @@ mod queue;
 pub mod roles;
 mod secrets;
 mod servers;
+mod transfer;
 mod workers;
 
 pub use follow::Listen;

@@ -21,6 +21,7 @@ mod servers;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod transfer;
 
 pub use damage::faults;
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// How long a vault's answer holds: a vault may ask a person, or count its calls.
 const CACHED: Duration = Duration::from_secs(60);
 /// A key that is not in what is cached is asked for again, but no more often than this.
-const AGAIN: Duration = Duration::from_secs(3);
+const AGAIN: Duration = Duration::from_secs(15);
 /// How long another process's change of the key file is waited for.
 const LOCK_LIMIT: Duration = Duration::from_secs(30);
 

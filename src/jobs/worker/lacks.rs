@@ -1,0 +1,52 @@
+//! The keys that this worker was found to lack.
+
+use crate::remote::secrets::Keyring;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+/// Remembered for as long as the key file hasn't got them.
+pub(super) struct Lacks {
+    keyring: Keyring,
+    ids: Mutex<BTreeSet<String>>,
+}
+
+impl Lacks {
+    pub(super) fn new(keyring: Keyring) -> Self {
+        Self {
+            keyring,
+            ids: Mutex::default(),
+        }
+    }
+
+    /// A job could not go on without this one.
+    pub(super) fn note(&self, id: &str) {
+        tracing::warn!(key = id, "a job waits for a key that this worker lacks");
+        self.lock().insert(id.to_owned());
+    }
+
+    /// The keys that are lacking still: the key file, or the vault, is looked at again each time.
+    pub(super) async fn still(&self) -> Vec<String> {
+        let lacking: Vec<String> = self.lock().iter().cloned().collect();
+        if lacking.is_empty() {
+            return lacking;
+        }
+        let keyring = self.keyring.clone();
+        let asked = tokio::task::spawn_blocking(move || {
+            // What can't be read has no key: the next look may be luckier.
+            let has = |id: &String| keyring.has_key(id).unwrap_or(false);
+            lacking.into_iter().partition::<Vec<String>, _>(has)
+        });
+        let Ok((here, lacking)) = asked.await else {
+            return self.lock().iter().cloned().collect();
+        };
+        for id in here {
+            tracing::info!(key = id, "the key is here now");
+            self.lock().remove(&id);
+        }
+        lacking
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
