@@ -35,6 +35,8 @@ pub struct Situation<'a> {
     pub job: Option<JobFacts>,
     /// What is being done to the selected thing by this dashboard.
     pub busy: Option<&'a str>,
+    /// Whether a row of what happened is selected.
+    pub row: bool,
     /// How many servers there are; `None` before the fleet has been read.
     pub servers: Option<usize>,
     /// How many of them are not as they should be.
@@ -121,11 +123,12 @@ pub fn allowed(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
         Id::New => new(on),
         Id::Retry | Id::CancelJob => job(id, on),
         Id::CreateDatabase | Id::Adopt | Id::Thaw => template(id, on),
-        Id::Describe => match on.place {
+        Id::Describe | Id::Happened => match on.place {
             Place::Servers => some(on.server.is_some(), "server"),
             Place::Instances => some(on.instance.is_some(), "instance"),
             Place::Templates => some(on.template.is_some(), "template"),
             Place::Jobs | Place::Log => some(on.job.is_some(), "job"),
+            Place::Audit => some(on.row, "row"),
         },
         Id::Log if on.job.is_none() => Err("no job has worked on it lately".to_owned()),
         Id::SearchNext | Id::SearchPrevious if !on.searched => Err("nothing is searched for yet (/)".to_owned()),
@@ -181,6 +184,7 @@ fn delete(on: &Situation<'_>) -> Result<(), String> {
             Some(_) => Ok(()),
         },
         Place::Jobs | Place::Log => Err("jobs are kept as history".to_owned()),
+        Place::Audit => Err("what happened stays written down".to_owned()),
     }
 }
 
@@ -189,7 +193,7 @@ const UNREAD: &str = "the fleet is still being read";
 
 fn new(on: &Situation<'_>) -> Result<(), String> {
     match on.place {
-        Place::Servers | Place::Log => Ok(()),
+        Place::Servers | Place::Log | Place::Audit => Ok(()),
         _ if on.servers.is_none() => Err(UNREAD.to_owned()),
         _ if on.servers == Some(0) => Err("there is no server yet: 1, then n".to_owned()),
         Place::Templates => Ok(()),

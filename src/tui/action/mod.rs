@@ -24,15 +24,24 @@ pub enum Place {
     Templates,
     /// The list of jobs.
     Jobs,
+    /// What happened: rows of the audit.
+    Audit,
     /// The log.
     Log,
 }
 
 impl Place {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Servers, Self::Instances, Self::Templates, Self::Jobs, Self::Log];
+    pub const ALL: [Self; 6] = [
+        Self::Servers,
+        Self::Instances,
+        Self::Templates,
+        Self::Jobs,
+        Self::Audit,
+        Self::Log,
+    ];
     /// The lists.
-    pub const LISTS: [Self; 4] = [Self::Servers, Self::Instances, Self::Templates, Self::Jobs];
+    pub const LISTS: [Self; 5] = [Self::Servers, Self::Instances, Self::Templates, Self::Jobs, Self::Audit];
 
     /// As it is called.
     pub fn word(self) -> &'static str {
@@ -41,6 +50,7 @@ impl Place {
             Self::Instances => "instances",
             Self::Templates => "templates",
             Self::Jobs => "jobs",
+            Self::Audit => "what happened",
             Self::Log => "log",
         }
     }
@@ -127,6 +137,8 @@ pub enum ActionId {
     LogPane,
     TemplatesList,
     JobsList,
+    AuditList,
+    Happened,
     NextList,
     NextProblem,
     Zoom,

@@ -5,6 +5,7 @@ use super::{Action, ActionId, Danger, Group, Place};
 const SERVERS: &[Place] = &[Place::Servers];
 const LOG: &[Place] = &[Place::Log];
 const LISTS: &[Place] = &Place::LISTS;
+const FLEET: &[Place] = &[Place::Servers, Place::Instances, Place::Templates, Place::Jobs];
 const ALL: &[Place] = &Place::ALL;
 
 const fn line(
@@ -162,7 +163,7 @@ pub const ACTIONS: &[Action] = &[
                 Id::New,
                 "new",
                 &["n", "a n"],
-                LISTS,
+                FLEET,
                 "new",
                 "a new server, instance or template, by the list one stands in (an instance from the list of jobs)",
             ),
@@ -235,6 +236,17 @@ pub const ACTIONS: &[Action] = &[
             LISTS,
             "log",
             "shows the log of the newest job of what is selected",
+        ),
+        8,
+    ),
+    look(
+        line(
+            Id::Happened,
+            "happened",
+            &["h"],
+            ALL,
+            "happened",
+            "what happened to what is selected, and who did it",
         ),
         8,
     ),
@@ -357,7 +369,7 @@ pub const ACTIONS: &[Action] = &[
         &["enter"],
         ALL,
         "open",
-        "goes into what is selected: a server's instances, an instance's or template's description, a job's log",
+        "goes into what is selected: a server's instances, an instance's, template's or event's description, a job's log",
     ),
     line(
         Id::Back,
@@ -409,6 +421,14 @@ pub const ACTIONS: &[Action] = &[
         "to the templates",
     ),
     line(Id::JobsList, "jobs-list", &["5"], ALL, "jobs", "to the jobs"),
+    line(
+        Id::AuditList,
+        "audit-list",
+        &["6"],
+        ALL,
+        "what happened",
+        "to what happened: who did what, on what, from what to what, refused attempts too",
+    ),
     Action {
         footer: 10,
         ..line(
@@ -417,7 +437,7 @@ pub const ACTIONS: &[Action] = &[
             &["v"],
             LISTS,
             "view",
-            "turns the second pane: this server's instances, all instances, templates, jobs",
+            "turns the second pane: this server's instances, all instances, templates, jobs, what happened",
         )
     },
     Action {

@@ -60,6 +60,8 @@ pub enum Subject {
     Template(TemplateId),
     /// A job.
     Job(JobId),
+    /// A row of the audit.
+    Audit(i64),
 }
 
 /// What a question leads to.

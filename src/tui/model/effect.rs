@@ -1,6 +1,7 @@
 //! What the dashboard wants done outside: plain data, comparable, without secrets in its `Debug`.
 
 use super::draft::{Expected, InstanceDraft, ServerDraft, TemplateDraft};
+use crate::domain::audit::AuditFilter;
 use crate::domain::{InstanceId, JobId, ServerId, TemplateId};
 
 /// Names one asked action; its end comes back under it.
@@ -180,6 +181,13 @@ pub enum Effect {
         /// At most so many.
         limit: usize,
     },
+    /// Read rows of the audit: [`super::Answer::Audit`].
+    LoadAudit {
+        /// Comes back with the answer; late ones are dropped.
+        seq: u64,
+        /// Which.
+        filter: Box<AuditFilter>,
+    },
     /// Make the plan of an instance without queueing it: [`super::Answer::Plan`].
     PlanInstance {
         /// Comes back with the answer; late ones are dropped.
@@ -215,6 +223,8 @@ pub enum TaskKey {
     Log,
     /// Older lines of the followed log.
     LogBefore,
+    /// Rows of the audit.
+    Audit,
     /// The form's plan.
     Plan,
     /// A look at a server.
@@ -247,6 +257,7 @@ impl Effect {
             Self::LoadInstance(_) => TaskKey::Instance,
             Self::FollowLog(_) | Self::UnfollowLog => TaskKey::Log,
             Self::LogBefore { .. } => TaskKey::LogBefore,
+            Self::LoadAudit { .. } => TaskKey::Audit,
             Self::PlanInstance { .. } => TaskKey::Plan,
             Self::Act { act, .. } => match act {
                 Act::Test(_) | Act::Check(_) | Act::CheckAll => TaskKey::Look(act.target()),
@@ -265,6 +276,7 @@ impl Effect {
             | Self::FollowLog(_)
             | Self::UnfollowLog
             | Self::LogBefore { .. }
+            | Self::LoadAudit { .. }
             | Self::PlanInstance { .. } => Policy::LatestWins,
             Self::Act { .. } => Policy::Serial,
             Self::CancelTask(_) | Self::Suspend | Self::Quit => Policy::Parallel,

@@ -2,6 +2,7 @@
 
 use super::draft::{Expected, InstanceDraft};
 use super::effect::{Target, Ticket};
+use crate::domain::audit::AuditEntry;
 use crate::domain::check::CheckReport;
 use crate::domain::health::HealthStatus;
 use crate::domain::instance::{Customer, Instance, InstanceState, Plan};
@@ -51,6 +52,13 @@ pub enum Answer {
         lines: Vec<LogLine>,
         /// The number of the log's last line in the registry.
         end: i64,
+    },
+    /// Rows of the audit, the newest first.
+    Audit {
+        /// As asked.
+        seq: u64,
+        /// Them.
+        rows: Vec<AuditEntry>,
     },
     /// The plan of an instance.
     Plan {

@@ -1,5 +1,6 @@
 //! What the dashboard knows and shows: plain data, changed only by `update`, read by `view`.
 
+mod audit;
 mod dialog;
 mod draft;
 mod effect;
@@ -16,6 +17,7 @@ mod pages;
 mod settings;
 mod words;
 
+pub use audit::AuditList;
 pub use dialog::{Answered, Button, Confirm, Layer, Subject};
 pub use draft::{Expected, InstanceDraft, SecretField, ServerDraft, TemplateDraft, TypedSecret};
 pub use effect::{Act, Effect, Policy, Target, TaskKey, TemplateWork, Ticket};
@@ -356,6 +358,7 @@ impl Model {
         match self.place() {
             Place::Log => self.log.job,
             Place::Jobs => self.lists.jobs.selected,
+            Place::Audit => self.lists.audit.job(),
             Place::Instances => self
                 .lists
                 .instance()
@@ -383,6 +386,7 @@ impl Model {
             Place::Templates => self.lists.templates.selected.map(Target::Template),
             Place::Jobs => self.lists.jobs.selected.map(Target::Job),
             Place::Log => self.log.job.map(Target::Job),
+            Place::Audit => None,
         }
     }
 
@@ -418,6 +422,7 @@ impl Model {
                 .current_target()
                 .and_then(|target| self.busy(target))
                 .map(|asked| asked.verb.as_str()),
+            row: self.lists.audit.selected().is_some(),
             servers: self.store.read_at.map(|_| self.store.servers.len()),
             problems: self.store.servers.iter().filter(|server| is_problem(server)).count(),
             ready_templates: self.store.ready_templates().count(),

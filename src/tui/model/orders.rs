@@ -1,6 +1,7 @@
 //! What the lists show: which rows, in which order, after their filters. Kept beside the store and
 //! made anew when it or a filter changes, so that a frame costs its visible rows only.
 
+use super::audit::AuditList;
 use super::filter::Filter;
 use super::fleet::Store;
 use super::list::{ListState, Move};
@@ -19,6 +20,8 @@ pub enum Tab {
     Templates,
     /// Jobs.
     Jobs,
+    /// What happened.
+    Audit,
 }
 
 impl Tab {
@@ -28,6 +31,7 @@ impl Tab {
             Self::Here | Self::All => Place::Instances,
             Self::Templates => Place::Templates,
             Self::Jobs => Place::Jobs,
+            Self::Audit => Place::Audit,
         }
     }
 
@@ -37,7 +41,8 @@ impl Tab {
             Self::Here => Self::All,
             Self::All => Self::Templates,
             Self::Templates => Self::Jobs,
-            Self::Jobs => Self::Here,
+            Self::Jobs => Self::Audit,
+            Self::Audit => Self::Here,
         }
     }
 }
@@ -86,6 +91,8 @@ pub struct Lists {
     pub templates: ListState<TemplateId>,
     /// The jobs.
     pub jobs: ListState<JobId>,
+    /// What happened.
+    pub audit: AuditList,
     server_rows: Vec<u32>,
     template_rows: Vec<u32>,
     job_rows: Vec<u32>,
@@ -135,7 +142,7 @@ impl Lists {
         match self.tab {
             Tab::Here => self.here.selected,
             Tab::All => self.all.selected,
-            Tab::Templates | Tab::Jobs => None,
+            Tab::Templates | Tab::Jobs | Tab::Audit => None,
         }
     }
 
@@ -147,6 +154,7 @@ impl Lists {
             (Place::Instances, _) => &self.here.filter,
             (Place::Templates, _) => &self.templates.filter,
             (Place::Jobs, _) => &self.jobs.filter,
+            (Place::Audit, _) => &self.audit.state.filter,
         }
     }
 
@@ -159,8 +167,10 @@ impl Lists {
             (Place::Instances, _) => self.here.filter = filter,
             (Place::Templates, _) => self.templates.filter = filter,
             (Place::Jobs, _) => self.jobs.filter = filter,
+            (Place::Audit, _) => self.audit.state.filter = filter,
         }
         match place {
+            Place::Audit => self.audit.settle(rows.1),
             Place::Instances => self.instances_changed(store, rows.1, true),
             _ => self.changed(store, rows, false),
         }
@@ -223,6 +233,7 @@ impl Lists {
         jobs.settle(job_rows.len(), rows.1, |row| {
             at(job_rows, row).and_then(|at| store.jobs.get(at)).map(|j| j.id)
         });
+        self.audit.settle(rows.1);
         if instances || self.here_server != self.servers.selected {
             self.instances_changed(store, rows.1, false);
         } else {
@@ -323,6 +334,7 @@ impl Lists {
                 }
                 changed
             }
+            Place::Audit => self.audit.go(to, rows.1),
             Place::Log => false,
         }
     }

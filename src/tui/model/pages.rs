@@ -37,16 +37,25 @@ fn written(model: &Model, layer: &Layer, now: &Now) -> Option<Page> {
             Subject::Instance(id) => described_instance(model, *id, instance.as_deref(), now),
             Subject::Template(id) => template(model, *id, now),
             Subject::Job(id) => job(model, *id, now),
+            Subject::Audit(id) => super::audit::page(model, *id, now).unwrap_or_else(|| gone("what happened")),
         }),
         Layer::Report { server, report, .. } => Some(tested(model, *server, report)),
         _ => None,
     }
 }
 
-struct Lines(Vec<PageLine>);
+pub(super) struct Lines(Vec<PageLine>);
 
 impl Lines {
-    fn pair(&mut self, label: &str, value: impl AsRef<str>) {
+    pub(super) fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(super) fn page(self, title: impl Into<String>) -> Page {
+        Page::new(title, self.0)
+    }
+
+    pub(super) fn pair(&mut self, label: &str, value: impl AsRef<str>) {
         let value = SafeText::new(value.as_ref());
         let (value, tone) = if value.as_str().is_empty() {
             (SafeText::new("–"), Tone::Dim)
@@ -56,12 +65,12 @@ impl Lines {
         self.0.push(PageLine::Pair(label.to_owned(), value, tone));
     }
 
-    fn toned(&mut self, label: &str, value: impl AsRef<str>, tone: Tone) {
+    pub(super) fn toned(&mut self, label: &str, value: impl AsRef<str>, tone: Tone) {
         self.0
             .push(PageLine::Pair(label.to_owned(), SafeText::new(value.as_ref()), tone));
     }
 
-    fn head(&mut self, text: impl Into<String>) {
+    pub(super) fn head(&mut self, text: impl Into<String>) {
         if !self.0.is_empty() {
             self.0.push(PageLine::Blank);
         }

@@ -56,6 +56,10 @@ impl Door for OpsDoor {
                 Effect::LogBefore { job, before, limit } => {
                     tell(&reply, "the log", log_before(&ops, job, before, limit).await);
                 }
+                Effect::LoadAudit { seq, filter } => {
+                    let read = bounded(READ, "what happened", ops.audit(&filter)).await;
+                    tell(&reply, "what happened", read.map(|rows| Answer::Audit { seq, rows }));
+                }
                 Effect::PlanInstance { seq, draft } => {
                     let result = preview(&ops, *draft).await.map(Box::new);
                     reply.answer(Answer::Plan { seq, result });

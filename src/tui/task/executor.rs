@@ -277,6 +277,7 @@ fn what(effect: &Effect) -> &'static str {
         Effect::LoadInstance(_) => "reading the instance",
         Effect::FollowLog(_) | Effect::UnfollowLog => "following the log",
         Effect::LogBefore { .. } => "reading the log",
+        Effect::LoadAudit { .. } => "reading what happened",
         Effect::PlanInstance { .. } => "planning the instance",
         Effect::Act { .. } => "the action",
         Effect::CancelTask(_) | Effect::Suspend | Effect::Quit => "the loop",

@@ -29,6 +29,11 @@ pub(super) fn perform(model: &mut Model, id: ActionId, now: &Now) -> Vec<Effect>
         Id::InstancesPane => show(model, Tab::Here),
         Id::TemplatesList => show(model, Tab::Templates),
         Id::JobsList => show(model, Tab::Jobs),
+        Id::AuditList => happened(model, None),
+        Id::Happened => match about(model) {
+            Some(object) => happened(model, Some(object)),
+            None => Vec::new(),
+        },
         Id::LogPane => focus(model, Pane::Log),
         Id::NextList => {
             let tab = if model.focus == Pane::List {
@@ -94,10 +99,38 @@ fn focus(model: &mut Model, pane: Pane) -> Vec<Effect> {
 fn show(model: &mut Model, tab: Tab) -> Vec<Effect> {
     model.lists.tab = tab;
     let effects = focus(model, Pane::List);
-    if tab == Tab::Jobs {
-        return follow_selected(model);
+    match tab {
+        Tab::Jobs => follow_selected(model),
+        Tab::Audit => model.lists.audit.refresh(),
+        _ => effects,
     }
-    effects
+}
+
+/// Shows what happened: all of it, or to one object.
+fn happened(model: &mut Model, object: Option<(String, String)>) -> Vec<Effect> {
+    model.lists.tab = Tab::Audit;
+    focus(model, Pane::List);
+    model.lists.audit.about(object)
+}
+
+/// What is selected, as the audit calls it, and its name.
+fn about(model: &Model) -> Option<(String, String)> {
+    if model.place() == Place::Audit {
+        return model
+            .lists
+            .audit
+            .selected()
+            .map(|row| (row.object.clone(), row.label.clone()));
+    }
+    let target = model.current_target()?;
+    let object = match target {
+        Target::Server(id) => format!("server:{id}"),
+        Target::Instance(id) => format!("instance:{id}"),
+        Target::Template(id) => format!("template:{id}"),
+        Target::Job(id) => format!("job:{id}"),
+        Target::Fleet => return None,
+    };
+    Some((object, ask::label(model, target)))
 }
 
 fn push(model: &mut Model, layer: Layer) -> Vec<Effect> {
@@ -146,6 +179,9 @@ fn go(model: &mut Model, to: Move, now: &Now) -> Vec<Effect> {
     if changed && place == Place::Jobs {
         return follow_selected(model);
     }
+    if place == Place::Audit {
+        return model.lists.audit.at_the_end(rows.1);
+    }
     Vec::new()
 }
 
@@ -166,7 +202,7 @@ fn open(model: &mut Model, now: &Now) -> Vec<Effect> {
     match model.place() {
         Place::Servers if model.store.servers.is_empty() => form::open_new(model, now),
         Place::Servers => show(model, Tab::Here),
-        Place::Instances | Place::Templates => describe(model),
+        Place::Instances | Place::Templates | Place::Audit => describe(model),
         Place::Jobs => log(model),
         Place::Log => {
             model.zoom = !model.zoom;
@@ -215,6 +251,11 @@ fn back(model: &mut Model) -> Vec<Effect> {
     } else if place != Place::Log && !model.lists.filter(place).text().is_empty() {
         let Model { lists, store, .. } = model;
         lists.set_filter(place, "", store, rows);
+        if place == Place::Audit {
+            return lists.audit.filter_changed();
+        }
+    } else if place == Place::Audit && model.lists.audit.object.is_some() {
+        return model.lists.audit.about(None);
     } else if model.zoom {
         model.zoom = false;
         resettle(model);
@@ -240,6 +281,10 @@ fn describe(model: &mut Model) -> Vec<Effect> {
         Some(Target::Instance(id)) => Subject::Instance(id),
         Some(Target::Template(id)) => Subject::Template(id),
         Some(Target::Job(id)) => Subject::Job(id),
+        None if model.place() == Place::Audit => match model.lists.audit.selected() {
+            Some(row) => Subject::Audit(row.id),
+            None => return Vec::new(),
+        },
         Some(Target::Fleet) | None => return Vec::new(),
     };
     model.layers.push(Layer::Describe {
@@ -416,6 +461,6 @@ fn delete(model: &Model) -> Option<Act> {
                     _ => Act::DeleteInstance { instance, version },
                 }
             }),
-        Place::Jobs | Place::Log => None,
+        Place::Jobs | Place::Audit | Place::Log => None,
     }
 }

@@ -38,6 +38,10 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
             }
             Vec::new()
         }
+        Answer::Audit { seq, rows } => {
+            let height = model.rows().1;
+            model.lists.audit.take(seq, rows, height)
+        }
         Answer::Plan { seq, result } => {
             if let Some(Layer::Form(form)) = model.layers.iter_mut().rev().find(|l| matches!(l, Layer::Form(_))) {
                 // A plan that was asked for before the last change of the form says nothing of it.
@@ -65,6 +69,7 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
         },
         Answer::Failed { what, problem } => {
             model.log.give_up();
+            model.lists.audit.give_up();
             let text = format!("reading {what}: {}", problem.message);
             flash(model, now, NoticeLevel::Error, text, problem.hint);
             Vec::new()
@@ -74,6 +79,11 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
 
 /// What follows from new data: rows, questions, the selected server's history, the shown log.
 fn store_changed(model: &mut Model, instances: bool, now: &Now) -> Vec<Effect> {
+    let mut effects = match model.lists.tab {
+        // Whatever changed is written down there too.
+        Tab::Audit => model.lists.audit.refresh(),
+        _ => Vec::new(),
+    };
     let rows = model.rows();
     let Model { lists, store, .. } = model;
     lists.changed(store, rows, instances);
@@ -104,10 +114,10 @@ fn store_changed(model: &mut Model, instances: bool, now: &Now) -> Vec<Effect> {
     if model.log.job.is_none() {
         let running = model.store.jobs.iter().find(|job| !job.state.is_over());
         if let Some(job) = running.or(model.store.jobs.first()).map(|job| job.id) {
-            return follow(model, job);
+            effects.extend(follow(model, job));
         }
     }
-    Vec::new()
+    effects
 }
 
 fn changed(model: &mut Model, delta: Delta, now: &Now) -> Vec<Effect> {

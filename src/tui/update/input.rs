@@ -12,10 +12,7 @@ const QUIT_WINDOW: Duration = Duration::from_secs(1);
 pub(super) fn event(model: &mut Model, event: Event, now: &Now) -> Vec<Effect> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => pressed(model, &key, now),
-        Event::Paste(text) => {
-            layer::paste(model, &text, now);
-            Vec::new()
-        }
+        Event::Paste(text) => layer::paste(model, &text, now),
         Event::Resize(width, height) => {
             if model.size != (width, height) {
                 model.size = (width, height);
@@ -98,7 +95,7 @@ fn interrupt(model: &mut Model, now: &Now) -> Vec<Effect> {
         "".to_owned()
     } else if let Some(top) = model.layers.pop() {
         if let Layer::Typing { before, .. } = top {
-            layer::set_text(model, &before);
+            effects.extend(layer::set_text(model, &before));
         }
         "closed. ".to_owned()
     } else if let Some((ticket, asked)) = model.asked.iter().next_back() {

@@ -78,8 +78,7 @@ fn typing(model: &mut Model, event: &KeyEvent, key: Key) -> Vec<Effect> {
                 before.clone()
             };
             model.layers.pop();
-            set_text(model, &clear);
-            Vec::new()
+            set_text(model, &clear)
         }
         KeyCode::Enter => {
             model.layers.pop();
@@ -96,14 +95,17 @@ fn typing(model: &mut Model, event: &KeyEvent, key: Key) -> Vec<Effect> {
             let (place, rows) = (model.place(), model.rows());
             let Model { lists, store, .. } = model;
             lists.go(place, to, store, rows);
-            Vec::new()
+            match place {
+                Place::Audit => lists.audit.at_the_end(rows.1),
+                _ => Vec::new(),
+            }
         }
         _ => {
             let old = input.value().to_owned();
             edit(input, event);
             let text = input.value().to_owned();
             if text != old {
-                set_text(model, &text);
+                return set_text(model, &text);
             }
             Vec::new()
         }
@@ -111,16 +113,20 @@ fn typing(model: &mut Model, event: &KeyEvent, key: Key) -> Vec<Effect> {
 }
 
 /// The filter of where one stands becomes this; in the log, what is searched for.
-pub(super) fn set_text(model: &mut Model, text: &str) {
+pub(super) fn set_text(model: &mut Model, text: &str) -> Vec<Effect> {
     let place = model.place();
     if place == Place::Log {
         model.log.search = text.trim().to_lowercase();
         model.log.hit = None;
-        return;
+        return Vec::new();
     }
     let rows = model.rows();
     let Model { lists, store, .. } = model;
     lists.set_filter(place, text, store, rows);
+    match place {
+        Place::Audit => lists.audit.filter_changed(),
+        _ => Vec::new(),
+    }
 }
 
 fn search_now(model: &mut Model) {
@@ -131,14 +137,15 @@ fn search_now(model: &mut Model) {
 }
 
 /// A paste goes into the field that has the cursor, and nowhere else: it never confirms, moves or acts.
-pub(super) fn paste(model: &mut Model, text: &str, now: &Now) {
+pub(super) fn paste(model: &mut Model, text: &str, now: &Now) -> Vec<Effect> {
     model.mark_dirty();
+    let mut effects = Vec::new();
     let line = text.lines().next().unwrap_or_default();
     match model.layers.last_mut() {
         Some(Layer::Typing { input, .. }) => {
             insert(input, line);
             let text = input.value().to_owned();
-            set_text(model, &text);
+            effects = set_text(model, &text);
         }
         Some(Layer::Form(_)) => form::paste(model, text, now),
         Some(Layer::Confirm(confirm)) if confirm.typed.is_some() => {
@@ -153,4 +160,5 @@ pub(super) fn paste(model: &mut Model, text: &str, now: &Now) {
         }
     }
     resettle(model);
+    effects
 }

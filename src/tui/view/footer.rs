@@ -114,6 +114,7 @@ fn typing(pen: &Pen<'_>, input: &tui_input::Input, area: Rect, frame: &mut Frame
         Place::Servers => format!("{}", model.lists.server_rows().len()),
         Place::Templates => format!("{}", model.lists.template_rows().len()),
         Place::Jobs => format!("{}", model.lists.job_rows().len()),
+        Place::Audit => format!("{}", model.lists.audit.shown().len()),
         Place::Instances => format!("{}", model.lists.instance_rows(&model.store).len()),
     };
     let tail = format!("  {count} found   Enter keeps   Esc clears ");

@@ -19,6 +19,7 @@ pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
         Tab::Here | Tab::All => (lists.instance_rows(store).len(), lists.instances_unfiltered(store)),
         Tab::Templates => (lists.template_rows().len(), store.templates.len()),
         Tab::Jobs => (lists.job_rows().len(), store.jobs.len()),
+        Tab::Audit => (lists.audit.shown().len(), lists.audit.len()),
     };
     let filter = lists.filter(lists.tab.place()).text().to_owned();
     let mut right = pen.count(shown, all, &filter);
@@ -28,6 +29,9 @@ pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
         lists.servers.selected.and_then(|id| store.server(id)),
     ) {
         right = format!("{} of {} places", server.instance_count, server.spec.max_instances);
+    }
+    if lists.tab == Tab::Audit {
+        right = super::audit::count(pen);
     }
     let title = pen.name(Pane::List, number, &name);
     let inside = pen.pane(frame, pen.layout.list, Some(Pane::List), title, &right);
@@ -78,6 +82,7 @@ pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
                     .map(|job| job_row(pen, job, inside)),
             );
         }
+        Tab::Audit => lines = super::audit::lines(pen, inside.width, heading, rows),
     }
     frame.render_widget(Paragraph::new(lines), inside);
 }
@@ -323,6 +328,9 @@ fn job_row(pen: &Pen<'_>, job: &Job, inside: Rect) -> Line<'static> {
 }
 
 fn nothing(pen: &Pen<'_>, all: usize, filter: &str) -> Vec<Line<'static>> {
+    if pen.model.lists.tab == Tab::Audit {
+        return super::audit::nothing(pen);
+    }
     let (store, dim) = (&pen.model.store, pen.style(Token::Dim));
     let strong = pen.style(Token::Strong);
     if all > 0 || !filter.is_empty() {
@@ -362,6 +370,6 @@ fn nothing(pen: &Pen<'_>, all: usize, filter: &str) -> Vec<Line<'static>> {
             Line::styled(" No template yet: instances are cloned from one.", dim),
             pen.press(ActionId::New, "makes one"),
         ],
-        Tab::Jobs => vec![Line::styled(" No job has run yet.", dim)],
+        Tab::Jobs | Tab::Audit => vec![Line::styled(" No job has run yet.", dim)],
     }
 }

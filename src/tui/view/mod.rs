@@ -1,5 +1,6 @@
 //! Draws the model. Only reads; what a frame costs is its visible rows.
 
+mod audit;
 mod detail;
 mod footer;
 mod form;
@@ -243,6 +244,7 @@ impl Pen<'_> {
             Tab::All => ("2", "all instances".to_owned()),
             Tab::Templates => ("4", "templates".to_owned()),
             Tab::Jobs => ("5", "jobs".to_owned()),
+            Tab::Audit => ("6", audit::title(self)),
         }
     }
 }
