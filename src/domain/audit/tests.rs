@@ -320,6 +320,9 @@ proptest! {
         // As a store hands them out: in the order of their numbers.
         changed.sort_by_key(|row| row.id);
         prop_assume!(changed != rows);
+        // A row added in order behind the last, with the note moved along, is what the program itself does.
+        let in_order = matches!(how, Tamper::Insert(at, true) if at % (count + 1) == count);
+        prop_assume!(!(in_order && moved));
         // Whoever tampers may move the registry's note along; then only the anchor is left.
         let (last, hash) = if moved { head(&changed) } else { head(&rows) };
         let (last, hash) = (last, hash.to_owned());

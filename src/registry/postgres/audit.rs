@@ -7,9 +7,6 @@ use crate::domain::audit::{Actor, Anchor, AuditEntry, AuditFilter, Chain, Row, V
 use crate::registry::{Op, RegistryError, Result};
 use tokio_postgres::Row as Record;
 
-/// The audit's table, its chain and what watches hand-written changes; behind the schema's tables.
-pub(super) const SCHEMA: &str = include_str!("audit.sql");
-
 /// Rows that one call of a verification reads.
 const PART: usize = 5_000;
 
