@@ -15,10 +15,11 @@ pub(super) const LOOK_LIMIT: Duration = Duration::from_secs(4);
 const MOST: i64 = 5_000;
 const MOST_AND_ONE: i64 = MOST + 1;
 
-/// What is new since a snapshot, in one statement, so that it is of one moment. Where the database was
-/// promoted or restored meanwhile, numbers of transactions may have been given twice.
+/// What is new since a snapshot, in one statement, so that it is of one moment. Where the server was
+/// promoted, restored or started anew meanwhile, numbers of transactions may have been given twice.
 const LOOK: &str = "SELECT pg_current_snapshot()::text AS snapshot,
-    CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END AS timeline,
+    CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END
+        || ' ' || pg_postmaster_start_time() AS timeline,
     EXISTS (SELECT FROM saas_change_mark WHERE at < clock_timestamp() - $2 * interval '1 second'
             AND xid > pg_snapshot_xmin($1::pg_snapshot)) AS missed,
     ARRAY(SELECT entity || ':' || entity_id FROM saas_change

@@ -1,7 +1,7 @@
 //! The deleting of what is old, in batches so small that nobody waits for one: each is a transaction of
-//! its own, touches only rows that nobody has locked, and finds them by an index.
+//! its own, and finds its rows by an index.
 
-use super::db::{Tx, args, int};
+use super::db::{Tx, args, get, int};
 use super::pool::Store;
 use crate::registry::Result;
 use jiff::Timestamp;
@@ -12,8 +12,7 @@ const BATCH: i64 = 1_000;
 pub(super) const CHANGES_KEPT_S: i64 = 900;
 
 const CHECKS: &str = "DELETE FROM saas_health_check WHERE id = ANY (ARRAY(
-         SELECT id FROM saas_health_check WHERE check_date < $1 ORDER BY check_date LIMIT $2
-         FOR UPDATE SKIP LOCKED))";
+         SELECT id FROM saas_health_check WHERE check_date < $1 ORDER BY check_date LIMIT $2))";
 /// Jobs that have a log still, the oldest first, as far as one may be old: however many are without one.
 const LOGS: &str = "WITH RECURSIVE logged AS (
          (SELECT j.id, j.created_at FROM saas_job_log l JOIN saas_job j ON j.id = l.job_id ORDER BY l.job_id LIMIT 1)
@@ -29,18 +28,24 @@ const LOGS: &str = "WITH RECURSIVE logged AS (
          LIMIT $2) AS old
      WHERE l.job_id = old.job_id AND l.seq = old.seq";
 const OPERATIONS: &str = "DELETE FROM saas_operation WHERE (op_id, action, subject) IN (
-         SELECT op_id, action, subject FROM saas_operation WHERE at < $1 ORDER BY at LIMIT $2
-         FOR UPDATE SKIP LOCKED)";
+         SELECT op_id, action, subject FROM saas_operation WHERE at < $1 ORDER BY at LIMIT $2)";
 const WORKERS: &str = "DELETE FROM saas_worker WHERE id IN (
-         SELECT id FROM saas_worker WHERE seen_at < least($1, clock_timestamp() - interval '1 hour') LIMIT $2
-         FOR UPDATE SKIP LOCKED)";
+         SELECT id FROM saas_worker WHERE seen_at < least($1, clock_timestamp() - interval '1 hour') LIMIT $2)";
 
 pub(super) async fn prune(store: &Store, checks: Timestamp, logs: Timestamp) -> Result<u64> {
     let mut gone = 0;
     for (sql, before) in [(CHECKS, checks), (LOGS, logs), (OPERATIONS, checks), (WORKERS, logs)] {
         loop {
             let rows = store
-                .write(|tx| Box::pin(async move { Ok(tx.exec(sql, args![before, BATCH]).await?) }))
+                .write(|tx| {
+                    Box::pin(async move {
+                        if alone(tx).await? {
+                            Ok(tx.exec(sql, args![before, BATCH]).await?)
+                        } else {
+                            Ok(0)
+                        }
+                    })
+                })
                 .await?;
             gone += rows;
             if rows < BATCH.unsigned_abs() {
@@ -52,22 +57,22 @@ pub(super) async fn prune(store: &Store, checks: Timestamp, logs: Timestamp) -> 
     Ok(gone)
 }
 
+/// One process at a time deletes, so that none waits for another's batch.
+async fn alone(tx: &Tx<'_>) -> Result<bool> {
+    let row = tx
+        .row(
+            "SELECT pg_try_advisory_xact_lock(hashtextextended('saas_prune', 0)) AS alone",
+            args![],
+        )
+        .await?;
+    row.map_or(Ok(false), |row| get(&row, "alone"))
+}
+
 /// Trims the memory of changes by one batch; whether there is more. A mark says how far all transactions
 /// had ended at its time; what is older than an old mark was there for everybody to see for that long. The
 /// newest of the old marks stays: who follows and was away for longer sees it, and reads everything.
 async fn changes(tx: &Tx<'_>) -> Result<bool> {
-    // One at a time sets marks and trims.
-    let alone = tx
-        .row(
-            "SELECT pg_try_advisory_xact_lock(hashtextextended('saas_change_mark', 0)) AS alone",
-            args![],
-        )
-        .await?;
-    if !alone
-        .map(|r| super::db::get::<bool>(&r, "alone"))
-        .transpose()?
-        .unwrap_or(false)
-    {
+    if !alone(tx).await? {
         return Ok(false);
     }
     tx.exec(

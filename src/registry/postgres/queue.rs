@@ -11,7 +11,7 @@ use crate::domain::job::{Job, JobSpec, JobState, StepState};
 use crate::domain::{InstanceId, JobId};
 use crate::registry::{Consequence, Expected, NewJob, Op, RegistryError, Reservation, Result};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Takes what the job needs for itself, or says who has it.
 async fn reserve(tx: &Tx<'_>, job: JobId, wanted: &[Reservation]) -> Result<()> {
@@ -234,16 +234,17 @@ async fn cancel_in(tx: &Tx<'_>, op: &Op, id: JobId) -> Result<(Job, Done)> {
     let mut notes = Notes::default();
     let untouched = job.state == JobState::Queued && job.steps.iter().all(|s| s.state == StepState::Pending);
     if untouched {
-        let back: Vec<Consequence> = kept(tx, id, "before").await?;
-        effects::apply(tx, &back, None, &mut notes).await?;
-        tx.exec("DELETE FROM saas_reservation WHERE job_id = $1", args![id.0])
-            .await?;
+        // Over first: what it holds is given back by a job that is over.
         tx.exec(
             "UPDATE saas_job SET state = 'cancelled', cancel_requested = true, finished_at = $1, worker = NULL,
                  waits_for_key = NULL WHERE id = $2",
             args![op.at, id.0],
         )
         .await?;
+        let back: Vec<Consequence> = kept(tx, id, "before").await?;
+        effects::apply(tx, &back, None, &mut notes).await?;
+        tx.exec("DELETE FROM saas_reservation WHERE job_id = $1", args![id.0])
+            .await?;
         done.to = Some(json!({"state": JobState::Cancelled, "cancel_requested": true}));
     } else if job.cancel_requested {
         (done.from, done.to) = (None, None);
@@ -277,9 +278,9 @@ async fn retry_in(tx: &Tx<'_>, op: &Op, id: JobId, thresholds: &Thresholds) -> R
     let job = jobs::held(tx, id).await?;
     let reservations: Vec<Reservation> = kept(tx, id, "reservations").await?;
     let mut notes = Notes::default();
-    let state = match job.state {
+    let (state, before) = match job.state {
         JobState::Failed | JobState::Cancelled => from_the_start(tx, &job, thresholds, &mut notes).await?,
-        JobState::Stuck => where_it_stuck(tx, &job).await?,
+        JobState::Stuck => (where_it_stuck(tx, &job).await?, None),
         state => {
             return Err(RegistryError::Rule(format!(
                 "job {id} is {}: only a failed, cancelled or stuck job can be run again",
@@ -288,10 +289,16 @@ async fn retry_in(tx: &Tx<'_>, op: &Op, id: JobId, thresholds: &Thresholds) -> R
         }
     };
     reserve(tx, id, &reservations).await?;
+    // One statement: a job that is over changes in one way only, into one that is run again.
     tx.exec(
         "UPDATE saas_job SET state = $1, attempt = attempt + 1, worker = NULL, lease_boot = NULL,
-             lease_until = NULL, waits_for_key = NULL, finished_at = NULL WHERE id = $2",
-        args![state.word(), id.0],
+             lease_until = NULL, waits_for_key = NULL, finished_at = NULL,
+             cancel_requested = cancel_requested AND $1 = 'undoing',
+             problem = CASE WHEN $1 = 'undoing' THEN problem END,
+             result = CASE WHEN $3 IS NULL THEN result END,
+             started_at = CASE WHEN $3 IS NULL THEN started_at END, before = coalesce($3, before)
+         WHERE id = $2",
+        args![state.word(), id.0, before],
     )
     .await?;
     let done = Done {
@@ -305,8 +312,14 @@ async fn retry_in(tx: &Tx<'_>, op: &Op, id: JobId, thresholds: &Thresholds) -> R
     Ok((jobs::by_id(tx, id).await?, done))
 }
 
-/// Everything of it was undone: it begins anew, under the conditions of the day.
-async fn from_the_start(tx: &Tx<'_>, job: &Job, thresholds: &Thresholds, notes: &mut Notes) -> Result<JobState> {
+/// Everything of it was undone: it begins anew, under the conditions of the day. What it becomes, and its way
+/// back.
+async fn from_the_start(
+    tx: &Tx<'_>,
+    job: &Job,
+    thresholds: &Thresholds,
+    notes: &mut Notes,
+) -> Result<(JobState, Option<Value>)> {
     let follow: Vec<Consequence> = kept(tx, job.id, "consequences").await?;
     if let JobSpec::InstanceCreate { instance_id, .. } = job.spec {
         instances::by_id(tx, instance_id).await?;
@@ -319,37 +332,25 @@ async fn from_the_start(tx: &Tx<'_>, job: &Job, thresholds: &Thresholds, notes: 
         args![job.id.0],
     )
     .await?;
-    tx.exec(
-        "UPDATE saas_job SET cancel_requested = false, problem = NULL, result = NULL, started_at = NULL, before = $1
-         WHERE id = $2",
-        args![json(&back)?, job.id.0],
-    )
-    .await?;
-    Ok(JobState::Queued)
+    Ok((JobState::Queued, Some(json(&back)?)))
 }
 
 /// Something is left of it: undoing goes on with the step whose undo failed; past a step without a
 /// way back, the failed step is run again.
 async fn where_it_stuck(tx: &Tx<'_>, job: &Job) -> Result<JobState> {
     let past_pivot = job.steps.iter().any(|s| s.planned.pivot && s.state == StepState::Done);
-    if past_pivot {
-        tx.exec(
+    let (sql, state) = if past_pivot {
+        (
             "UPDATE saas_job_step SET state = 'pending', finished_at = NULL, problem = NULL
              WHERE job_id = $1 AND state <> 'done'",
-            args![job.id.0],
+            JobState::Queued,
         )
-        .await?;
-        tx.exec(
-            "UPDATE saas_job SET problem = NULL, cancel_requested = false WHERE id = $1",
-            args![job.id.0],
+    } else {
+        (
+            "UPDATE saas_job_step SET state = 'undoing', finished_at = NULL WHERE job_id = $1 AND state = 'undo_failed'",
+            JobState::Undoing,
         )
-        .await?;
-        return Ok(JobState::Queued);
-    }
-    tx.exec(
-        "UPDATE saas_job_step SET state = 'undoing', finished_at = NULL WHERE job_id = $1 AND state = 'undo_failed'",
-        args![job.id.0],
-    )
-    .await?;
-    Ok(JobState::Undoing)
+    };
+    tx.exec(sql, args![job.id.0]).await?;
+    Ok(state)
 }

@@ -3,6 +3,7 @@
 use crate::harness::{cluster, connect, fresh_name};
 use tokio::sync::OnceCell;
 use vigie::registry::postgres::Postgres;
+use vigie::sandbox::Cluster;
 
 /// The logins, each of the group of that name.
 pub(crate) const LOGINS: [&str; 5] = [OWNER, USER, MANAGER, ADMIN, WORKER];
@@ -23,8 +24,21 @@ const TEMPLATE: &str = "registry_template";
 
 /// The address of a database of the shared cluster for one of the logins.
 pub(crate) fn address(database: &str, login: &str) -> String {
-    let (host, port) = (cluster().host(), cluster().port());
+    address_of(cluster(), database, login)
+}
+
+/// The same in another cluster.
+pub(crate) fn address_of(cluster: &Cluster, database: &str, login: &str) -> String {
+    let (host, port) = (cluster.host(), cluster.port());
     format!("host={host} port={port} user={login} password={PASSWORD} dbname={database}")
+}
+
+/// A new registry in another cluster, one that a test may stop and break.
+pub(crate) async fn registry_in(cluster: &Cluster) -> String {
+    let client = connect(&cluster.superuser_config("postgres")).await;
+    make_logins(&client).await;
+    make_registry(&client, cluster, "registry").await;
+    "registry".to_owned()
 }
 
 /// A plain connection as one of the logins.
@@ -55,20 +69,7 @@ pub(crate) async fn fresh() -> String {
     MADE.get_or_init(|| async {
         logins().await;
         let client = superuser("postgres").await;
-        client
-            .batch_execute(&format!("CREATE DATABASE {TEMPLATE} OWNER {OWNER}"))
-            .await
-            .expect("making the template");
-        Postgres::init(&address(TEMPLATE, OWNER))
-            .await
-            .expect("making the registry");
-        for login in LOGINS {
-            let group = login.replace("test_", "saas_");
-            client
-                .batch_execute(&format!("GRANT {group} TO {login}"))
-                .await
-                .expect("granting");
-        }
+        make_registry(&client, cluster(), TEMPLATE).await;
     })
     .await;
     let name = fresh_name("registry");
@@ -93,14 +94,34 @@ pub(crate) async fn fresh() -> String {
 async fn logins() {
     static MADE: OnceCell<()> = OnceCell::const_new();
     MADE.get_or_init(|| async {
-        let client = superuser("postgres").await;
-        for login in LOGINS {
-            let more = if login == OWNER { "CREATEROLE" } else { "" };
-            client
-                .batch_execute(&format!("CREATE ROLE {login} LOGIN {more} PASSWORD '{PASSWORD}'"))
-                .await
-                .expect("making a login");
-        }
+        make_logins(&superuser("postgres").await).await;
     })
     .await;
+}
+
+async fn make_logins(client: &tokio_postgres::Client) {
+    for login in LOGINS {
+        let more = if login == OWNER { "CREATEROLE" } else { "" };
+        client
+            .batch_execute(&format!("CREATE ROLE {login} LOGIN {more} PASSWORD '{PASSWORD}'"))
+            .await
+            .expect("making a login");
+    }
+}
+
+async fn make_registry(client: &tokio_postgres::Client, cluster: &Cluster, name: &str) {
+    client
+        .batch_execute(&format!("CREATE DATABASE {name} OWNER {OWNER}"))
+        .await
+        .expect("making a database");
+    Postgres::init(&address_of(cluster, name, OWNER))
+        .await
+        .expect("making the registry");
+    for login in LOGINS {
+        let group = login.replace("test_", "saas_");
+        client
+            .batch_execute(&format!("GRANT {group} TO {login}"))
+            .await
+            .expect("granting");
+    }
 }

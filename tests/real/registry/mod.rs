@@ -1,8 +1,11 @@
 //! The contract that every registry keeps, on PostgreSQL; and what is PostgreSQL's alone.
 
+mod changes;
 #[path = "../../it/registry/contract.rs"]
 mod contract;
 mod kit;
+mod pooler;
+mod scale;
 
 use contract::bench;
 use std::sync::Arc;
