@@ -396,3 +396,89 @@ fn the_doctor_tells_of_a_worker_that_lacks_a_variable() {
     assert!(told.contains("was started without CAME_LATER"), "{told}");
     assert!(!told.contains("can't be had"), "it resolves here: {told}");
 }
+
+#[test]
+fn what_happened_is_told_with_filters_and_verified() {
+    let home = Home::new();
+    for name in ["prod-1", "prod-2"] {
+        home.ok(&[
+            "server",
+            "add",
+            name,
+            "--url",
+            &format!("https://{name}.example.org"),
+            "--max-instances",
+            "5",
+        ]);
+    }
+    home.fails(&[
+        "server",
+        "add",
+        "prod-1",
+        "--url",
+        "https://x.example.org",
+        "--max-instances",
+        "5",
+    ]);
+    let count = |args: &[&str]| {
+        let mut all = vec!["audit"];
+        all.extend(args);
+        all.push("--json");
+        home.ok(&all).json().as_array().map_or(0, Vec::len)
+    };
+    for (args, rows) in [
+        (&[][..], 3),
+        (&["list"], 3),
+        (&["--since", "2h"], 3),
+        (&["--until", "2h"], 0),
+        (&["--since", "2020-01-01", "--until", "2020-01-02 12:00"], 0),
+        (&["--who", "ada"], 3),
+        (&["--who", "nobody"], 0),
+        (&["--object", "server:prod-1"], 1),
+        (&["--object", "server:2"], 1),
+        (&["--action", "server."], 3),
+        (&["--refused"], 1),
+        (&["--via", "worker"], 0),
+        (&["--text", "PROD-2.example"], 1),
+        (&["--limit", "2"], 2),
+        (&["list", "--before", "2"], 1),
+    ] {
+        assert_eq!(count(args), rows, "{args:?}");
+    }
+    let shown = home.ok(&["audit", "--refused"]);
+    assert!(
+        shown
+            .stdout
+            .contains("refused: server code \"prod-1\" is taken already"),
+        "{}",
+        shown.stdout
+    );
+    for wrong in ["yesterday", "2h30", "-1h"] {
+        let said = home.run(&["audit", &format!("--since={wrong}")]);
+        assert_eq!(said.code, 2, "{wrong}");
+        assert!(said.stderr.contains("no such time"), "{}", said.stderr);
+    }
+    let whole = home.ok(&["audit", "verify"]);
+    assert!(
+        whole.stdout.contains("3 rows are as they were written"),
+        "{}",
+        whole.stdout
+    );
+    assert!(whole.stdout.contains("no anchors to compare with"), "{}", whole.stdout);
+    let newest = home.ok(&["audit", "verify", "--json"]).json()["newest"].clone();
+    assert_eq!(newest["id"], 3);
+    let anchors = home.path("outside.anchors");
+    let hash = newest["hash"].as_str().unwrap_or_default();
+    std::fs::write(&anchors, format!("2026-11-21T18:00:00Z 3 {hash}\n")).unwrap();
+    let file = anchors.display().to_string();
+    assert!(
+        home.ok(&["audit", "verify", "--anchor", &file])
+            .stdout
+            .contains("compared with 1 anchors")
+    );
+    std::fs::write(&anchors, format!("2026-11-21T18:00:00Z 4 {hash}\n")).unwrap();
+    let said = home.fails(&["audit", "verify", "--anchor", &file]);
+    assert!(said.stderr.contains("the newest rows are missing"), "{}", said.stderr);
+    let said = home.fails(&["audit", "verify", "--anchor", "/nowhere"]);
+    assert!(said.stderr.contains("there is no file of anchors"), "{}", said.stderr);
+}

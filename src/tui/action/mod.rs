@@ -4,6 +4,7 @@
 mod allow;
 mod key;
 mod keymap;
+mod line;
 mod table;
 #[cfg(test)]
 mod tests;

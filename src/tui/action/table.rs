@@ -1,57 +1,13 @@
 //! The table itself.
 
-use super::{Action, ActionId, Danger, Group, Place};
+use super::line::{act, line, look, program};
+use super::{Action, ActionId, Danger, Place};
 
 const SERVERS: &[Place] = &[Place::Servers];
 const LOG: &[Place] = &[Place::Log];
 const LISTS: &[Place] = &Place::LISTS;
 const FLEET: &[Place] = &[Place::Servers, Place::Instances, Place::Templates, Place::Jobs];
 const ALL: &[Place] = &Place::ALL;
-
-const fn line(
-    id: ActionId,
-    name: &'static str,
-    keys: &'static [&'static str],
-    places: &'static [Place],
-    title: &'static str,
-    help: &'static str,
-) -> Action {
-    Action {
-        id,
-        name,
-        title,
-        help,
-        places,
-        group: Group::Move,
-        danger: Danger::None,
-        keys,
-        footer: 0,
-    }
-}
-
-const fn look(action: Action, footer: u8) -> Action {
-    Action {
-        group: Group::Look,
-        footer,
-        ..action
-    }
-}
-
-const fn act(action: Action, danger: Danger) -> Action {
-    Action {
-        group: Group::Act,
-        danger,
-        ..action
-    }
-}
-
-const fn program(action: Action, footer: u8) -> Action {
-    Action {
-        group: Group::Program,
-        footer,
-        ..action
-    }
-}
 
 use ActionId as Id;
 

@@ -94,7 +94,12 @@ fn line(pen: &Pen<'_>, entry: &AuditEntry, columns: &Columns, width: u16) -> Lin
     row.text(sign, pen.style(Token::Accent)).gap(1);
     row.cell(&when(entry, columns.when, pen.now), columns.when, dim);
     if columns.who > 0 {
-        row.found(&safe(&entry.who()), columns.who, text, filter, hit);
+        // Where it is narrow, who matters more than from where.
+        let who = match columns.who {
+            0..=12 => entry.actor.os_user.clone(),
+            _ => entry.who(),
+        };
+        row.found(&safe(&who), columns.who, text, filter, hit);
     }
     row.text(glyph, pen.style(token)).gap(1);
     row.found(

@@ -71,6 +71,8 @@ fn panes_by_tab_digits_and_arrows() {
     assert_eq!((dash.model.focus, dash.model.lists.tab), (Pane::List, Tab::Templates));
     dash.press("v");
     assert_eq!(dash.model.lists.tab, Tab::Jobs);
+    dash.press("v");
+    assert_eq!(dash.model.lists.tab, Tab::Audit);
     dash.press("v v");
     assert_eq!(dash.model.lists.tab, Tab::All);
     dash.must_see("all instances");

@@ -2,6 +2,7 @@
 
 mod forms;
 mod frames;
+mod happened;
 mod keys;
 mod log;
 mod roles;

@@ -21,6 +21,8 @@ mod names;
 mod queue;
 #[path = "run.rs"]
 mod run;
+#[path = "trail.rs"]
+mod trail;
 
 /// Makes a test of every function of a list, on the store that the module above opens.
 macro_rules! contract {
@@ -30,6 +32,12 @@ macro_rules! contract {
             super::$module::$name(super::super::store().await).await;
         }
     )+)+};
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long; run by make soak"]
+async fn soak_random_operations_leave_one_row_each() {
+    trail::soak_random_operations_leave_one_row_each(super::store().await).await;
 }
 
 mod every {
@@ -111,6 +119,10 @@ mod every {
             no_secret_is_in_the_audit,
             a_retried_operation_is_applied_once,
             one_operation_may_do_several_things;
+        trail:
+            the_audit_is_filtered_and_read_page_by_page,
+            the_chain_holds_however_many_write_at_once,
+            random_operations_leave_one_row_each;
         changes:
             every_kind_of_change_is_told,
             changes_of_another_connection_are_told_at_once,

@@ -3,6 +3,7 @@
 mod contract;
 mod crash;
 mod sqlite;
+mod tamper;
 
 use contract::bench;
 use std::sync::Arc;

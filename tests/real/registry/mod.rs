@@ -1,5 +1,6 @@
 //! The contract that every registry keeps, on PostgreSQL; and what is PostgreSQL's alone.
 
+mod audit;
 mod changes;
 #[path = "../../it/registry/contract.rs"]
 mod contract;
