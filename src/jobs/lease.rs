@@ -2,8 +2,10 @@
 //! job is dropped before anyone else may take it.
 
 use crate::domain::JobId;
+use crate::registry::identity::boot_ms;
 use crate::registry::{Registry, RegistryError};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -39,6 +41,7 @@ pub(super) struct Lease {
     pub(super) lost: CancellationToken,
     /// Fires when an operator asked to stop the job.
     pub(super) cancel: CancellationToken,
+    good_until: Arc<AtomicI64>,
     _end: DropGuard,
 }
 
@@ -55,7 +58,21 @@ impl Lease {
         let lost = CancellationToken::new();
         let cancel = CancellationToken::new();
         let end = CancellationToken::new();
-        let renewing = renew(registry, job, token, times, claimed, poke, lost.clone(), cancel.clone());
+        let good_until = Arc::new(AtomicI64::new(
+            boot_ms() - millis(claimed.elapsed()) + millis(times.self_stop()),
+        ));
+        let good = Arc::clone(&good_until);
+        let renewing = renew(
+            registry,
+            job,
+            token,
+            times,
+            claimed,
+            poke,
+            lost.clone(),
+            cancel.clone(),
+            good,
+        );
         let ended = end.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -66,9 +83,22 @@ impl Lease {
         Self {
             lost,
             cancel,
+            good_until,
             _end: end.drop_guard(),
         }
     }
+}
+
+impl Lease {
+    /// Whether nothing may be done any more, by the clock itself: a process that was stopped, or a
+    /// machine that slept, is here again before the timers that fire [`Lease::lost`] are.
+    pub(super) fn is_over(&self) -> bool {
+        self.lost.is_cancelled() || boot_ms() >= self.good_until.load(Ordering::Relaxed)
+    }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[allow(clippy::too_many_arguments, reason = "one caller, just above")]
@@ -81,6 +111,7 @@ async fn renew(
     poke: Arc<Notify>,
     lost: CancellationToken,
     cancel: CancellationToken,
+    good_until: Arc<AtomicI64>,
 ) {
     // Time is counted from before the renewal was asked for: the store's lease is never shorter.
     let mut renewed = claimed;
@@ -96,11 +127,12 @@ async fn renew(
             () = tokio::time::sleep(pause) => {}
             () = poke.notified() => {}
         }
-        let asked = Instant::now();
+        let (asked, asked_ms) = (Instant::now(), boot_ms());
         let answer = tokio::time::timeout_at(stop_at, registry.renew_lease(job, token, times.lease)).await;
         match answer {
             Ok(Ok(cancelled)) => {
                 renewed = asked;
+                good_until.store(asked_ms + millis(times.self_stop()), Ordering::Relaxed);
                 pause = times.heartbeat;
                 if cancelled {
                     cancel.cancel();

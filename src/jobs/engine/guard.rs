@@ -6,6 +6,7 @@ use crate::domain::job::LogLevel;
 use crate::jobs::step::{Cx, StepError};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 impl Run<'_> {
@@ -40,6 +41,12 @@ impl Run<'_> {
     ) -> Guarded<T> {
         let verb = AssertUnwindSafe(verb).catch_unwind();
         tokio::pin!(verb);
+        // Asked each time before the verb goes on: not even one more statement is sent after the lease's end.
+        let verb = std::future::poll_fn(|task| match self.lease.is_over() {
+            true => Poll::Ready(None),
+            false => verb.as_mut().poll(task).map(Some),
+        });
+        tokio::pin!(verb);
         let cancel = async {
             if cancellable && !self.past_pivot() {
                 self.lease.cancel.cancelled().await;
@@ -53,7 +60,7 @@ impl Run<'_> {
                 cx.cancel.cancel();
                 return Err(Halt::Lost);
             }
-            done = &mut verb => return Ok(unwound(done)),
+            done = &mut verb => return done.map(unwound).ok_or(Halt::Lost),
             () = cancel => (false, StepError::cancelled()),
             () = self.stop.now.cancelled() => (true, StepError::cancelled()),
             () = tokio::time::sleep(limit) => (
@@ -67,7 +74,8 @@ impl Run<'_> {
             ended = tokio::time::timeout(self.engine.options.grace, &mut verb) => ended,
         };
         match ended {
-            Ok(done) => match unwound(done) {
+            Ok(None) => Err(Halt::Lost),
+            Ok(Some(done)) => match unwound(done) {
                 Ok(value) => Ok(Ok(value)),
                 Err(_) if halt => Err(Halt::Stop),
                 Err(error) if error.problem.code == "cancelled" => Ok(Err(why)),
