@@ -67,7 +67,7 @@ impl Inventory {
     }
 }
 
-fn secret_file(folder: &Path, name: &str, value: &str) -> SecretRef {
+pub(crate) fn secret_file(folder: &Path, name: &str, value: &str) -> SecretRef {
     let path = folder.join(name);
     std::fs::write(&path, value).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();

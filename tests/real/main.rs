@@ -24,6 +24,7 @@ mod jobs_kinds;
 mod jobs_kit;
 mod jobs_soak;
 mod jobs_worker;
+mod many;
 mod odoo;
 mod registry;
 mod service;
