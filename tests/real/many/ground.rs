@@ -102,7 +102,7 @@ impl Ground {
     /// Servers in service, without templates.
     pub(super) async fn new(servers: usize) -> Self {
         let shared = Shared::new().await;
-        let tenants = own_cluster();
+        let mut tenants = own_cluster();
         let client = connect(&tenants.superuser_config("postgres")).await;
         // Every copy, rename and drop is in its log, with whether it failed: the effects are counted there.
         for setting in [
@@ -115,7 +115,13 @@ impl Ground {
                 .await
                 .unwrap();
         }
-        client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        // One PostgreSQL stands for one a server: it must not run out of connections where they would not.
+        client
+            .batch_execute("ALTER SYSTEM SET max_connections = 1000")
+            .await
+            .unwrap();
+        drop(client);
+        tokio::task::block_in_place(|| tenants.restart().unwrap());
         let folder = tempfile::tempdir().unwrap();
         let mut places = Vec::new();
         for number in 1..=servers {

@@ -72,6 +72,13 @@ fn tend(workers: &mut [Hand], restarts: usize) {
     }
 }
 
+/// The stand-ins let go of the databases that nobody asks for, as an Odoo does.
+async fn rest(ground: &Ground) {
+    for place in &ground.places {
+        place.odoo.close_connections().await;
+    }
+}
+
 async fn storm(restarts: usize) {
     let size = Size::asked();
     let mut dice = Dice::new("storm");
@@ -121,6 +128,7 @@ async fn storm(restarts: usize) {
     while began.elapsed() < size.storm || restarted < restarts {
         tick += 1;
         tokio::time::sleep_until((began + size.every * tick).into()).await;
+        rest(&ground).await;
         workers[dice.below(size.workers)].again();
         kills += 1;
         // Operators change their minds meanwhile.
@@ -155,8 +163,9 @@ async fn storm(restarts: usize) {
             break;
         }
         tend(&mut workers, restarts);
+        rest(&ground).await;
         assert!(Instant::now() < end, "{} jobs do not end: {:#?}", open.len(), open[0]);
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
     let all_over = began.elapsed();
     tend(&mut workers, restarts);
