@@ -12,7 +12,7 @@ use super::db::args;
 use super::fault::Fault;
 use super::look::{Known, LOOK_LIMIT, late, look_by, look_on};
 use super::pool::{Store, jittered};
-use crate::registry::{Change, ChangeStream, RegistryError, Result};
+use crate::registry::{Change, ChangeStream, LinkState, RegistryError, Result};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -165,11 +165,13 @@ enum Sign {
     Join(Join),
     Stop,
     Notice(Option<AsyncMessage>),
+    Link(bool),
     Due,
 }
 
 impl State {
     async fn run(mut self, mut joining: UnboundedReceiver<Join>) {
+        let mut link = self.store.link();
         loop {
             let wait = self.wait();
             let due = async {
@@ -188,6 +190,7 @@ impl State {
             let sign = tokio::select! {
                 join = joining.recv() => join.map_or(Sign::Stop, Sign::Join),
                 notice = notice => Sign::Notice(notice),
+                Ok(()) = link.changed() => Sign::Link(*link.borrow_and_update() == LinkState::Connected),
                 () = due => Sign::Due,
             };
             match sign {
@@ -199,6 +202,13 @@ impl State {
                         self.look(true).await;
                     }
                 }
+                // Somebody else found the database back: no longer waited for.
+                Sign::Link(true) => {
+                    self.pause = PAUSE.0;
+                    self.connect_at = Instant::now();
+                    self.look_at = self.connect_at;
+                }
+                Sign::Link(false) => {}
                 Sign::Due => self.due().await,
             }
         }

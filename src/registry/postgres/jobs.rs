@@ -17,6 +17,8 @@ const COLUMNS: &str =
     "id, spec, title, state, worker, token, waits_for_key, attempt, cancel_requested, asked_by, created_at, started_at,
     finished_at, result, problem";
 
+const STEP_COLUMNS: &str = "job_id, step, name, title, detail, pivot, state, data, started_at, finished_at, problem";
+
 fn read(row: &Row) -> Result<Job> {
     let token = int(row, "token")?;
     Ok(Job {
@@ -64,8 +66,11 @@ async fn select(tx: &Tx<'_>, rest: &str, params: &[super::db::Arg<'_>]) -> Resul
     let ids: Vec<i64> = found.iter().map(|j| j.id.0).collect();
     let rows = tx
         .rows(
-            "SELECT job_id, step, name, title, detail, pivot, state, data, started_at, finished_at, problem
-             FROM saas_job_step WHERE job_id = ANY ($1) ORDER BY job_id, step",
+            // Job by job, by the key: however long the history is.
+            &format!(
+                "SELECT s.* FROM unnest($1) AS j (id) CROSS JOIN LATERAL (
+                     SELECT {STEP_COLUMNS} FROM saas_job_step WHERE job_id = j.id ORDER BY step) AS s"
+            ),
             args![ids],
         )
         .await?;

@@ -27,8 +27,8 @@ const LOGS: &str = "WITH RECURSIVE logged AS (
          WHERE j.state IN ('done', 'failed', 'cancelled') AND j.finished_at < $1
          LIMIT $2) AS old
      WHERE l.job_id = old.job_id AND l.seq = old.seq";
-const OPERATIONS: &str = "DELETE FROM saas_operation WHERE (op_id, action, subject) IN (
-         SELECT op_id, action, subject FROM saas_operation WHERE at < $1 ORDER BY at LIMIT $2)";
+const OPERATIONS: &str = "DELETE FROM saas_operation WHERE at < $1 AND op_id = ANY (ARRAY(
+         SELECT op_id FROM saas_operation WHERE at < $1 ORDER BY at LIMIT $2))";
 const WORKERS: &str = "DELETE FROM saas_worker WHERE id IN (
          SELECT id FROM saas_worker WHERE seen_at < least($1, clock_timestamp() - interval '1 hour') LIMIT $2)";
 

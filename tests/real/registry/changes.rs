@@ -138,6 +138,20 @@ async fn beside_a_pooler_notifications_come_over_a_direct_connection() {
     assert!(median < Duration::from_millis(50), "{median:?}");
 }
 
+/// Who only reads follows as well as anybody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_role_may_follow() {
+    let database = kit::fresh().await;
+    let client = kit::superuser(&database).await;
+    let server = add_server(&client, "prod-1").await;
+    for login in [kit::USER, kit::MANAGER, kit::WORKER, kit::ADMIN] {
+        let registry = Postgres::open(&kit::address(&database, login)).await.expect("opening");
+        let mut stream = registry.changes().await.expect("following");
+        touch(&client, server).await;
+        told(&mut stream, Change::Server(server), Duration::from_secs(10)).await;
+    }
+}
+
 /// A number is given before its transaction ends: a reader that asks for what is above the last number it
 /// saw would never see the late one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

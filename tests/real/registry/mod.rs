@@ -2,6 +2,7 @@
 
 mod audit;
 mod changes;
+mod claims;
 #[path = "../../it/registry/contract.rs"]
 mod contract;
 mod kit;

