@@ -164,9 +164,8 @@ impl Deed {
     pub fn needs(self) -> &'static [Role] {
         match self {
             Self::Read | Self::AuditRefusal => &[Role::User],
-            Self::UseSecrets => &[Role::Manager, Role::Worker],
-            Self::TestServer
-            | Self::EditServer
+            Self::UseSecrets | Self::TestServer | Self::HandOutPassword => &[Role::Manager, Role::Worker],
+            Self::EditServer
             | Self::ActivateServer
             | Self::MaintainServer
             | Self::DeactivateServer
@@ -176,7 +175,6 @@ impl Deed {
             | Self::CreateInstance
             | Self::DeleteInstance
             | Self::ForgetInstance
-            | Self::HandOutPassword
             | Self::CancelJob
             | Self::RetryJob
             | Self::AddPlan

@@ -27,6 +27,7 @@ mod jobs_worker;
 mod many;
 mod odoo;
 mod registry;
+mod rights;
 mod service;
 mod settle;
 mod ssh;
