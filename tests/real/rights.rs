@@ -245,8 +245,8 @@ fn by_hand(deed: Deed) -> &'static str {
     const JOB: &str = "
         INSERT INTO saas_job (kind, spec, title, server_id, instance_id, asked_by, created_at, reservations, consequences, before)
         VALUES ('x', '{}', 'by hand', 1, 1, 'me', now(), '[]', '[]', '[]');
-        INSERT INTO saas_job_step (job_id, step, name, title, detail, pivot) VALUES (lastval(), 0, 'a', 'a', '', false);
-        INSERT INTO saas_reservation (key, job_id, label, exclusive) VALUES ('mine', lastval(), 'mine', true);";
+        INSERT INTO saas_job_step (job_id, step, name, title, detail, pivot) VALUES ((SELECT max(id) FROM saas_job), 0, 'a', 'a', '', false);
+        INSERT INTO saas_reservation (key, job_id, label, exclusive) VALUES ('mine', (SELECT max(id) FROM saas_job), 'mine', true);";
     match deed {
         Deed::Read => "SELECT id, code, state, health_status FROM saas_server; SELECT id, refused FROM saas_audit",
         Deed::AuditRefusal => {

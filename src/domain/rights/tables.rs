@@ -110,7 +110,7 @@ pub const TABLES: &[Table] = &[
         "saas_job",
         &[
             "id", "kind", "spec", "title", "state", "server_id", "template_id", "instance_id", "worker", "token",
-            "lease_until", "waits_for_key", "attempt", "cancel_requested", "asked_by", "created_at", "started_at",
+            "lease_boot", "lease_until", "waits_for_key", "attempt", "cancel_requested", "asked_by", "created_at", "started_at",
             "finished_at", "result", "problem", "reservations", "consequences", "before", "log_end",
         ],
     ),
@@ -129,7 +129,7 @@ pub const TABLES: &[Table] = &[
         ],
     ),
     Table::open("saas_reservation", &["key", "job_id", "label", "exclusive"]),
-    Table::open("saas_worker", &["id", "started_at", "seen_at"]),
+    Table::open("saas_worker", &["id", "boot", "started_at", "seen_at"]),
     Table::open(
         "saas_audit",
         &[
@@ -268,7 +268,7 @@ pub fn cells(deed: Deed) -> Vec<Cell> {
             update(
                 "saas_job",
                 &[
-                    "state", "attempt", "worker", "lease_until", "cancel_requested", "started_at", "finished_at",
+                    "state", "attempt", "worker", "lease_boot", "lease_until", "cancel_requested", "started_at", "finished_at",
                     "result", "problem", "before",
                 ],
             ),
@@ -293,7 +293,7 @@ pub fn cells(deed: Deed) -> Vec<Cell> {
             update(
                 "saas_job",
                 &[
-                    "state", "worker", "token", "lease_until", "waits_for_key", "started_at", "finished_at",
+                    "state", "worker", "token", "lease_boot", "lease_until", "waits_for_key", "started_at", "finished_at",
                     "result", "problem", "log_end",
                 ],
             ),
@@ -319,8 +319,8 @@ pub fn cells(deed: Deed) -> Vec<Cell> {
                     "database_oid", "size_bytes", "admin_login", "admin_password", "odoo_version", "frozen",
                 ],
             ),
-            insert("saas_worker", &["id", "started_at", "seen_at"]),
-            update("saas_worker", &["started_at", "seen_at"]),
+            insert("saas_worker", &["id", "boot", "started_at", "seen_at"]),
+            update("saas_worker", &["boot", "started_at", "seen_at"]),
             delete("saas_worker"),
             AUDIT,
         ],
