@@ -7,7 +7,7 @@
 #[rustfmt::skip]
 mod tables;
 
-pub use tables::{Cell, Granted, TABLES, Table, Verb, cells, granted};
+pub use tables::{CALLS, Cell, Granted, TABLES, Table, Verb, cells, granted};
 
 use super::Problem;
 use serde::{Deserialize, Serialize};

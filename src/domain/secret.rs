@@ -39,6 +39,8 @@ pub enum SecretRef {
         /// Nonce and ciphertext, base64.
         blob: String,
     },
+    /// `withheld:`: there may be one, but the registry does not show it to the role that reads.
+    Withheld,
 }
 
 /// Where the keys are that seal secrets.
@@ -126,6 +128,7 @@ impl SecretRef {
                 }),
                 _ => Err(SecretRefError::Malformed("sealed", "a key's id and the sealed value")),
             },
+            "withheld" if rest.is_empty() => Ok(Self::Withheld),
             _ => Err(SecretRefError::NoScheme),
         }
     }
@@ -142,6 +145,7 @@ impl SecretRef {
     pub fn shown(&self) -> String {
         match self {
             Self::Sealed { key_id, .. } => format!("sealed ({key_id})"),
+            Self::Withheld => "not shown to your role".to_owned(),
             other => String::from(other.clone()),
         }
     }
@@ -166,6 +170,7 @@ impl From<SecretRef> for String {
                 }
             }
             SecretRef::Sealed { key_id, blob } => format!("sealed:{key_id}:{blob}"),
+            SecretRef::Withheld => "withheld:".to_owned(),
         }
     }
 }

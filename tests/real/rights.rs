@@ -4,7 +4,7 @@
 use crate::harness::{cluster, connect, fresh_name};
 use std::collections::BTreeSet;
 use tokio_postgres::{Client, Config};
-use vigie::domain::rights::{Deed, Granted, Rights, Role, TABLES, Verb, granted};
+use vigie::domain::rights::{CALLS, Deed, Granted, Rights, Role, TABLES, Verb, granted};
 use vigie::registry::Registry;
 use vigie::registry::postgres::{Postgres, roles};
 
@@ -220,6 +220,9 @@ async fn functions_that_run_as_their_owner_are_called_by_nobody_and_have_their_o
         .query(
             "SELECT p.oid::regprocedure::text, p.prosecdef, coalesce(array_to_string(p.proconfig, ' '), ''),
                     has_function_privilege('one_stranger', p.oid, 'EXECUTE'),
+                    has_function_privilege('saas_user', p.oid, 'EXECUTE'),
+                    has_function_privilege('saas_manager', p.oid, 'EXECUTE'),
+                    has_function_privilege('saas_worker', p.oid, 'EXECUTE'),
                     has_function_privilege('saas_admin', p.oid, 'EXECUTE')
              FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace",
             &[],
@@ -230,7 +233,12 @@ async fn functions_that_run_as_their_owner_are_called_by_nobody_and_have_their_o
     let mut definers = 0;
     for row in &rows {
         let (name, definer, settings): (String, bool, String) = (row.get(0), row.get(1), row.get(2));
-        assert!(!row.get::<_, bool>(3) && !row.get::<_, bool>(4), "{name} can be called");
+        let called = CALLS.iter().find(|(call, _)| name.starts_with(&format!("{call}(")));
+        assert!(!row.get::<_, bool>(3), "{name} can be called by anybody");
+        for (role, column) in [(Role::User, 4), (Role::Manager, 5), (Role::Worker, 6), (Role::Admin, 7)] {
+            let may = called.is_some_and(|(_, least)| role.is(*least));
+            assert_eq!(row.get::<_, bool>(column), may, "{role} calls {name}");
+        }
         assert!(
             settings.contains("search_path=pg_catalog") && settings.contains("pg_temp"),
             "{name} looks names up where its caller says: {settings:?}"
@@ -295,6 +303,7 @@ fn by_hand(deed: Deed) -> &'static str {
             "UPDATE saas_server SET db_password = 'sealed:k2:x' WHERE id = 1;
              UPDATE saas_instance SET admin_password = 'sealed:k2:x';
              UPDATE saas_template SET admin_password = 'sealed:k2:x';
+             UPDATE saas_job SET result = '{\"x\": \"sealed:k2:x\"}' WHERE id = 5;
              UPDATE saas_job_step SET data = '{\"password\": \"sealed:k2:x\"}' WHERE job_id = 5"
         }
         Deed::Work => {

@@ -106,14 +106,16 @@ pub const TABLES: &[Table] = &[
             "id", "server_id", "check_date", "status", "reason", "latency_ms", "answered", "report",
         ],
     ),
-    Table::open(
-        "saas_job",
-        &[
+    Table {
+        name: "saas_job",
+        open: &[
             "id", "kind", "spec", "title", "state", "server_id", "template_id", "instance_id", "worker", "token",
-            "lease_boot", "lease_until", "waits_for_key", "attempt", "cancel_requested", "asked_by", "created_at", "started_at",
-            "finished_at", "result", "problem", "reservations", "consequences", "before", "log_end",
+            "lease_boot", "lease_until", "waits_for_key", "attempt", "cancel_requested", "asked_by", "created_at",
+            "started_at", "finished_at", "result", "problem", "reservations", "log_end",
         ],
-    ),
+        // What is known of a template, and so its password, may be in these, sealed.
+        secret: &["consequences", "before"],
+    },
     Table {
         name: "saas_job_step",
         open: &[
@@ -260,7 +262,7 @@ pub fn cells(deed: Deed) -> Vec<Cell> {
         ]),
         Deed::ForgetInstance => change(&[delete("saas_instance")]),
         Deed::CancelJob => change(&[
-            update("saas_job", &["state", "cancel_requested", "finished_at", "worker"]),
+            update("saas_job", &["state", "cancel_requested", "finished_at", "worker", "waits_for_key"]),
             RELEASE,
             INSTANCE_STATE,
         ]),
@@ -268,8 +270,8 @@ pub fn cells(deed: Deed) -> Vec<Cell> {
             update(
                 "saas_job",
                 &[
-                    "state", "attempt", "worker", "lease_boot", "lease_until", "cancel_requested", "started_at", "finished_at",
-                    "result", "problem", "before",
+                    "state", "attempt", "worker", "lease_boot", "lease_until", "waits_for_key", "cancel_requested",
+                    "started_at", "finished_at", "result", "problem", "before",
                 ],
             ),
             update(
@@ -287,14 +289,15 @@ pub fn cells(deed: Deed) -> Vec<Cell> {
             update("saas_server", &["db_password", "master_password"]),
             update("saas_template", &["admin_password"]),
             update("saas_instance", &["admin_password"]),
+            update("saas_job", &["spec", "result", "consequences", "before"]),
             update("saas_job_step", &["data"]),
         ]),
         Deed::Work => vec![
             update(
                 "saas_job",
                 &[
-                    "state", "worker", "token", "lease_boot", "lease_until", "waits_for_key", "started_at", "finished_at",
-                    "result", "problem", "log_end",
+                    "state", "worker", "token", "lease_boot", "lease_until", "waits_for_key", "started_at",
+                    "finished_at", "result", "problem", "log_end",
                 ],
             ),
             update(
@@ -330,12 +333,19 @@ pub fn cells(deed: Deed) -> Vec<Cell> {
             delete("saas_operation"),
             delete("saas_worker"),
             delete("saas_change"),
-            insert("saas_change_mark", &["xid", "at"]),
+            insert("saas_change_mark", &["xid"]),
             delete("saas_change_mark"),
+            // Rows that are about to go are held, and that needs leave to change some column.
+            update("saas_health_check", &["id"]),
+            update("saas_operation", &["at"]),
         ],
         Deed::Migrate => Vec::new(),
     }
 }
+
+/// Functions that clients call by themselves, and the least role that may. Others are for triggers, and
+/// nobody's to call.
+pub const CALLS: &[(&str, Role)] = &[("saas_job_claim", Role::Worker)];
 
 /// A cell of the matrix: table, verb, and column (none for a delete).
 pub type Granted = (&'static str, Verb, Option<&'static str>);

@@ -57,24 +57,30 @@ fn one(row: Option<Row>, key: &dyn std::fmt::Display) -> Result<Template> {
 
 pub(super) async fn templates(tx: &Tx<'_>) -> Result<Vec<Template>> {
     let rows = tx
-        .rows(&format!("SELECT {COLUMNS} FROM saas_template ORDER BY code"), args![])
+        .rows(
+            &format!("SELECT {} FROM saas_template ORDER BY code", tx.columns(COLUMNS)),
+            args![],
+        )
         .await?;
     rows.iter().map(read).collect()
 }
 
 pub(super) async fn template(tx: &Tx<'_>, id: TemplateId) -> Result<Template> {
-    let sql = format!("SELECT {COLUMNS} FROM saas_template WHERE id = $1");
+    let sql = format!("SELECT {} FROM saas_template WHERE id = $1", tx.columns(COLUMNS));
     one(tx.row(&sql, args![id.0]).await?, &id)
 }
 
 /// As [`template`], kept as it is until the transaction ends.
 pub(super) async fn template_held(tx: &Tx<'_>, id: TemplateId) -> Result<Template> {
-    let sql = format!("SELECT {COLUMNS} FROM saas_template WHERE id = $1 FOR NO KEY UPDATE");
+    let sql = format!(
+        "SELECT {} FROM saas_template WHERE id = $1 FOR NO KEY UPDATE",
+        tx.columns(COLUMNS)
+    );
     one(tx.row(&sql, args![id.0]).await?, &id)
 }
 
 pub(super) async fn template_by_code(tx: &Tx<'_>, code: &Code) -> Result<Template> {
-    let sql = format!("SELECT {COLUMNS} FROM saas_template WHERE code = $1");
+    let sql = format!("SELECT {} FROM saas_template WHERE code = $1", tx.columns(COLUMNS));
     one(tx.row(&sql, args![code.as_str()]).await?, &code)
 }
 

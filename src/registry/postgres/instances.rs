@@ -62,7 +62,10 @@ fn read(row: &Row) -> Result<Instance> {
 
 async fn select(tx: &Tx<'_>, rest: &str, params: &[super::db::Arg<'_>]) -> Result<Vec<Instance>> {
     let rows = tx
-        .rows(&format!("SELECT {COLUMNS} FROM saas_instance {rest}"), params)
+        .rows(
+            &format!("SELECT {} FROM saas_instance {rest}", tx.columns(COLUMNS)),
+            params,
+        )
         .await?;
     rows.iter().map(read).collect()
 }

@@ -60,7 +60,7 @@ fn read_step(row: &Row) -> Result<StepRecord> {
 /// The jobs that `rest` selects, with their steps: two statements, however many jobs.
 async fn select(tx: &Tx<'_>, rest: &str, params: &[super::db::Arg<'_>]) -> Result<Vec<Job>> {
     let rows = tx
-        .rows(&format!("SELECT {COLUMNS} FROM saas_job {rest}"), params)
+        .rows(&format!("SELECT {} FROM saas_job {rest}", tx.columns(COLUMNS)), params)
         .await?;
     let mut found = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
     let ids: Vec<i64> = found.iter().map(|j| j.id.0).collect();
@@ -69,7 +69,8 @@ async fn select(tx: &Tx<'_>, rest: &str, params: &[super::db::Arg<'_>]) -> Resul
             // Job by job, by the key: however long the history is.
             &format!(
                 "SELECT s.* FROM unnest($1) AS j (id) CROSS JOIN LATERAL (
-                     SELECT {STEP_COLUMNS} FROM saas_job_step WHERE job_id = j.id ORDER BY step) AS s"
+                     SELECT {} FROM saas_job_step WHERE job_id = j.id ORDER BY step) AS s",
+                tx.columns(STEP_COLUMNS)
             ),
             args![ids],
         )

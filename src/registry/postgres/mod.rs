@@ -290,6 +290,7 @@ impl Registry for Postgres {
             .await
     }
     async fn rights(&self) -> Result<Rights> {
+        self.store.secrets_may_have_changed();
         self.store.read(|tx| Box::pin(roles::rights(tx))).await
     }
     fn link(&self) -> tokio::sync::watch::Receiver<LinkState> {

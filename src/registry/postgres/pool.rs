@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -56,7 +56,13 @@ pub(super) struct Store {
     pub(super) connector: Arc<Connector>,
     link: Arc<watch::Sender<LinkState>>,
     keeping: Arc<AtomicBool>,
+    secrets: AtomicU8,
 }
+
+/// Whether the role one is connected as may read secrets: not known yet, yes, no.
+const UNKNOWN: u8 = 0;
+const SHOWN: u8 = 1;
+const WITHHELD: u8 = 2;
 
 impl Store {
     /// A pool of at most `size` connections; none is made yet.
@@ -82,6 +88,7 @@ impl Store {
             connector,
             link: Arc::new(watch::Sender::new(LinkState::Connected)),
             keeping: Arc::new(AtomicBool::new(false)),
+            secrets: AtomicU8::new(UNKNOWN),
         })
     }
 
@@ -150,8 +157,10 @@ impl Store {
         F: for<'a> Fn(&'a Tx<'w>) -> Work<'a, T> + Send + Sync,
     {
         let session = self.session(end).await.map_err(failed)?;
+        let secrets = self.shows_secrets(&session).await.map_err(failed)?;
         let tx = Tx {
             session,
+            secrets,
             end,
             again: Mutex::new(None),
             borrowed: PhantomData,
@@ -191,9 +200,38 @@ impl Store {
                     return Err(Failed::Again(fault));
                 }
                 self.roll_back(&tx).await;
+                if matches!(error, RegistryError::NotAllowed(_)) {
+                    // A right may have been taken away: asked again.
+                    self.secrets_may_have_changed();
+                }
                 Err(Failed::Final(error))
             }
         }
+    }
+
+    /// Whether one's role may read secrets is to be asked again.
+    pub(super) fn secrets_may_have_changed(&self) {
+        self.secrets.store(UNKNOWN, Ordering::Relaxed);
+    }
+
+    /// Whether one's role may read secrets' columns; asked once. Before there are tables: yes.
+    async fn shows_secrets(&self, session: &Session) -> std::result::Result<bool, Fault> {
+        match self.secrets.load(Ordering::Relaxed) {
+            SHOWN => return Ok(true),
+            WITHHELD => return Ok(false),
+            _ => {}
+        }
+        let asked = session.query_typed(
+            "SELECT has_column_privilege(to_regclass('public.saas_server'), 'db_password', 'SELECT')",
+            &[],
+        );
+        let rows = session.wait(RECYCLE, asked).await?;
+        let shown: Option<bool> = rows.first().and_then(|row| row.try_get(0).ok());
+        if let Some(shown) = shown {
+            self.secrets
+                .store(if shown { SHOWN } else { WITHHELD }, Ordering::Relaxed);
+        }
+        Ok(shown.unwrap_or(true))
     }
 
     async fn roll_back(&self, tx: &Tx<'_>) {

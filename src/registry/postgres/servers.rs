@@ -85,24 +85,30 @@ fn one(row: Option<Row>, key: &dyn std::fmt::Display) -> Result<Server> {
 
 pub(super) async fn all(tx: &Tx<'_>) -> Result<Vec<Server>> {
     let rows = tx
-        .rows(&format!("SELECT {COLUMNS} FROM saas_server ORDER BY code"), args![])
+        .rows(
+            &format!("SELECT {} FROM saas_server ORDER BY code", tx.columns(COLUMNS)),
+            args![],
+        )
         .await?;
     rows.iter().map(read).collect()
 }
 
 pub(super) async fn by_id(tx: &Tx<'_>, id: ServerId) -> Result<Server> {
-    let sql = format!("SELECT {COLUMNS} FROM saas_server WHERE id = $1");
+    let sql = format!("SELECT {} FROM saas_server WHERE id = $1", tx.columns(COLUMNS));
     one(tx.row(&sql, args![id.0]).await?, &id)
 }
 
 /// As [`by_id`], kept as it is until the transaction ends.
 pub(super) async fn held(tx: &Tx<'_>, id: ServerId) -> Result<Server> {
-    let sql = format!("SELECT {COLUMNS} FROM saas_server WHERE id = $1 FOR NO KEY UPDATE");
+    let sql = format!(
+        "SELECT {} FROM saas_server WHERE id = $1 FOR NO KEY UPDATE",
+        tx.columns(COLUMNS)
+    );
     one(tx.row(&sql, args![id.0]).await?, &id)
 }
 
 pub(super) async fn by_code(tx: &Tx<'_>, code: &Code) -> Result<Server> {
-    let sql = format!("SELECT {COLUMNS} FROM saas_server WHERE code = $1");
+    let sql = format!("SELECT {} FROM saas_server WHERE code = $1", tx.columns(COLUMNS));
     one(tx.row(&sql, args![code.as_str()]).await?, &code)
 }
 

@@ -84,6 +84,9 @@ pub enum SecretError {
     /// The keys come from a vault's program, which is never written to.
     #[error("the keys come from {0}, where vigie can't write")]
     ReadOnlyKeys(String),
+    /// The registry does not show it to the role one is connected as.
+    #[error("the registry does not show this secret to your role")]
+    Withheld,
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(String),
@@ -118,6 +121,7 @@ impl SecretError {
             }
             Self::Tampered(_) => "give the secret again".to_owned(),
             Self::KeyFile { path, .. } => format!("each line of {path} is a key's id and its base64; mode 0600"),
+            Self::Withheld => "saas_manager and saas_worker may use it".to_owned(),
             Self::ReadOnlyKeys(_) => {
                 "name a file with --new-key-file, and put what is written there in the vault".to_owned()
             }
@@ -173,6 +177,7 @@ impl Keyring {
                 let (keys, key_id, blob) = (Arc::clone(&self.keys), key_id.clone(), blob.clone());
                 apart(move || keys.open(&key_id, &blob)).await?
             }
+            SecretRef::Withheld => return Err(SecretError::Withheld),
         };
         self.redactor.add(&secret);
         Ok(secret)
