@@ -2,6 +2,7 @@
 
 use super::{Answer, Ops, shown};
 use crate::domain::check::CheckReport;
+use crate::domain::rights::Deed;
 use crate::domain::server::Server;
 use crate::domain::{Problem, ServerId};
 use crate::remote::probe::CheckSettings;
@@ -24,6 +25,13 @@ impl Ops {
     /// # Errors
     /// When the server is gone. A server that is down is an answer, not an error.
     pub async fn server_test(&self, id: ServerId) -> Answer<CheckReport> {
+        self.allowed(
+            Deed::TestServer,
+            "server.test",
+            &format!("server:{id}"),
+            &id.to_string(),
+        )
+        .await?;
         let server = self.registry.server(id).await.map_err(shown)?;
         Ok(self.look(&server, true).await)
     }
@@ -33,6 +41,13 @@ impl Ops {
     /// # Errors
     /// When the server is gone, or the result can't be kept.
     pub async fn server_check(&self, id: ServerId) -> Answer<CheckOutcome> {
+        self.allowed(
+            Deed::KeepCheck,
+            "server.check",
+            &format!("server:{id}"),
+            &id.to_string(),
+        )
+        .await?;
         self.check_and_keep(id, false).await
     }
 

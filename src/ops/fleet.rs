@@ -3,7 +3,7 @@
 use super::{Answer, Ops, no_such, shown};
 use crate::domain::instance::{Customer, Instance, Plan};
 use crate::domain::job::Job;
-use crate::domain::rights::Rights;
+use crate::domain::rights::{Deed, Rights};
 use crate::domain::server::Server;
 use crate::domain::template::Template;
 use crate::domain::{Code, CustomerId, PlanId, Problem, SafeText, ServerId, TemplateId};
@@ -205,6 +205,7 @@ impl Ops {
     /// # Errors
     /// When its code is no code, or taken.
     pub async fn plan_add(&self, plan: Plan) -> Answer<Plan> {
+        self.allowed(Deed::AddPlan, "plan.add", "plan", &plan.code).await?;
         if let Err(error) = Code::parse(&plan.code) {
             let problem = Problem::new("invalid_name", error.to_string());
             return self.refuse("plan.add", "plan", &plan.code, problem).await;
@@ -230,6 +231,8 @@ impl Ops {
             let problem = Problem::new("invalid_name", "the customer's name is empty");
             return self.refuse("customer.add", "customer", "", problem).await;
         }
+        self.allowed(Deed::AddCustomer, "customer.add", "customer", name.as_str())
+            .await?;
         let id = self.registry.customer_named(&self.op(), &name).await.map_err(shown)?;
         let all = self.customers().await?;
         all.into_iter()

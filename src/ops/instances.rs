@@ -5,6 +5,7 @@ use super::planning::InstancePlan;
 use super::{Answer, Ops, secret_problem, shown};
 use crate::domain::instance::{Instance, InstanceState};
 use crate::domain::job::Job;
+use crate::domain::rights::Deed;
 use crate::domain::template::Template;
 use crate::domain::{InstanceId, Problem, Secret};
 use crate::jobs::{JobPlan, Request};
@@ -47,10 +48,11 @@ impl Ops {
     /// Why it can't be done.
     pub async fn plan_instance_removal(&self, id: InstanceId) -> Answer<JobPlan> {
         let instance = self.registry.instance(id).await.map_err(shown)?;
-        let label = instance.spec.subdomain.as_str();
+        let (object, label) = (format!("instance:{id}"), instance.spec.subdomain.as_str());
+        self.allowed(Deed::DeleteInstance, "instance.remove", &object, label)
+            .await?;
         let request = Request::InstanceDelete(id);
-        self.plan_job(request, "instance.remove", &format!("instance:{id}"), label)
-            .await
+        self.plan_job(request, "instance.remove", &object, label).await
     }
 
     /// Removes an instance: by a job where it has a database, at once where only its record is left.
@@ -60,6 +62,9 @@ impl Ops {
     pub async fn instance_remove(&self, id: InstanceId) -> Answer<Removal> {
         let instance = self.registry.instance(id).await.map_err(shown)?;
         if matches!(instance.state, InstanceState::Failed | InstanceState::Draft) {
+            let (object, label) = (format!("instance:{id}"), instance.spec.subdomain.as_str());
+            self.allowed(Deed::ForgetInstance, "instance.forget", &object, label)
+                .await?;
             self.registry.forget_instance(&self.op(), id).await.map_err(shown)?;
             return Ok(Removal::Forgotten);
         }
@@ -72,6 +77,9 @@ impl Ops {
     /// # Errors
     /// When it can't be unsealed.
     pub async fn instance_password(&self, instance: &Instance) -> Answer<Secret> {
+        let (object, label) = (format!("instance:{}", instance.id), instance.spec.subdomain.as_str());
+        self.allowed(Deed::HandOutPassword, "instance.password", &object, label)
+            .await?;
         self.resolve(&instance.spec.admin_password).await
     }
 
@@ -80,6 +88,9 @@ impl Ops {
     /// # Errors
     /// When none is on record (an adopted database), or it can't be unsealed.
     pub async fn template_password(&self, template: &Template) -> Answer<Secret> {
+        let (object, label) = (format!("template:{}", template.id), template.spec.code.as_str());
+        self.allowed(Deed::HandOutPassword, "template.password", &object, label)
+            .await?;
         match &template.facts.admin_password {
             Some(reference) => self.resolve(reference).await,
             None => {

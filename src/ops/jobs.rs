@@ -3,6 +3,7 @@
 use super::{Answer, Ops, shown};
 use crate::config;
 use crate::domain::job::{Job, LogLine};
+use crate::domain::rights::Deed;
 use crate::domain::{JobId, Problem};
 use crate::jobs::worker::{self, Spawned};
 use crate::jobs::{self, JobPlan, Request};
@@ -109,6 +110,8 @@ impl Ops {
     /// # Errors
     /// When it is over.
     pub async fn job_cancel(&self, id: JobId) -> Answer<Job> {
+        self.allowed(Deed::CancelJob, "job.cancel", &format!("job:{id}"), &id.to_string())
+            .await?;
         self.registry.cancel_job(&self.op(), id).await.map_err(shown)
     }
 
@@ -117,6 +120,8 @@ impl Ops {
     /// # Errors
     /// When it is none of these, or what it needs is taken.
     pub async fn job_retry(&self, id: JobId) -> Answer<Job> {
+        self.allowed(Deed::RetryJob, "job.retry", &format!("job:{id}"), &id.to_string())
+            .await?;
         let thresholds = self.settings().thresholds();
         self.registry
             .retry_job(&self.op(), id, &thresholds)
@@ -147,10 +152,19 @@ impl Ops {
     /// Starts a detached worker where none is alive and the settings want it. Whether one was started.
     ///
     /// # Errors
-    /// When it can't be started.
+    /// When it can't be started; where one's role can't be a worker: when none is alive.
     pub async fn ensure_worker(&self) -> Answer<bool> {
         if !self.settings().worker.autostart {
             return Ok(false);
+        }
+        if let Err(why) = self.rights().await?.check(Deed::Work) {
+            if self.has_worker().await? {
+                return Ok(false);
+            }
+            return Err(
+                Problem::new("no_worker", format!("no worker is alive, jobs wait; to be one {why}"))
+                    .hint("start `vigie worker` where saas_worker is at hand: as a service, it is always there"),
+            );
         }
         let places = &self.loaded.places;
         config::private_dir(&places.data_dir).map_err(|error| Problem::new("data_dir", error.to_string()))?;

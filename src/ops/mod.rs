@@ -11,6 +11,7 @@ mod fleet;
 mod instances;
 mod jobs;
 mod planning;
+mod rights;
 mod secrets;
 mod servers;
 mod templates;
@@ -18,7 +19,7 @@ mod templates;
 mod tests;
 
 pub use crate::jobs::JobPlan;
-pub use crate::registry::{Change, RegistryError};
+pub use crate::registry::{Change, LinkState, RegistryError};
 pub use audit::{Verified, anchor_file};
 pub use checks::CheckOutcome;
 pub use doctor::{Finding, Level, local as doctor_local};

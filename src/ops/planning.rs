@@ -4,6 +4,7 @@ use super::{Answer, Ops, shown};
 use crate::domain::capacity::{self, NoServer, PassedOver, Placement};
 use crate::domain::instance::{Instance, InstanceSpec};
 use crate::domain::names::{suggest_database, suggest_subdomain};
+use crate::domain::rights::Deed;
 use crate::domain::server::Server;
 use crate::domain::template::{Template, TemplateState};
 use crate::domain::{DbName, PlanId, Problem, SafeText, SecretRef, ServerId, Subdomain, TemplateId};
@@ -109,6 +110,8 @@ impl Ops {
     /// Why it can't be made.
     pub async fn plan_instance(&self, request: InstanceRequest) -> Answer<InstancePlan> {
         let label = SafeText::capped(&request.name, 200);
+        self.allowed(Deed::CreateInstance, "instance.create", "instance", label.as_str())
+            .await?;
         match self.make_plan(request).await {
             Ok(plan) => Ok(plan),
             Err(problem) => {

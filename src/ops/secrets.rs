@@ -7,6 +7,7 @@
 
 use super::{Answer, Ops, shown};
 use crate::domain::job::JobState;
+use crate::domain::rights::Deed;
 use crate::domain::{Problem, Secret, SecretRef};
 use crate::registry::{JobFilter, RegistryError, Resealed, SecretUse};
 use crate::remote::RemoteError;
@@ -79,6 +80,7 @@ impl Ops {
     /// # Errors
     /// When the registry or the keys can't be read.
     pub async fn secret_uses(&self) -> Answer<Vec<ShownUse>> {
+        self.allowed(Deed::UseSecrets, "secrets.show", "secrets", "").await?;
         let uses = self.registry.secret_uses().await.map_err(shown)?;
         let keys = self.with_keys(Keyring::key_ids).await?;
         Ok(uses
@@ -106,6 +108,8 @@ impl Ops {
         if let Some(file) = new_key_file {
             return self.write_vault(file, None).await;
         }
+        self.allowed(Deed::RotateSecrets, "secrets.rotate", "secrets", "")
+            .await?;
         let mut held = self.with_keys(Keyring::lock).await?;
         let mut made: Option<String> = None;
         for _ in 0..ATTEMPTS {

@@ -1,6 +1,7 @@
 //! Servers: adding, changing, and their life cycle.
 
 use super::{Answer, CheckOutcome, Ops, shown};
+use crate::domain::rights::Deed;
 use crate::domain::server::{Server, ServerEvent, ServerSpec};
 use crate::domain::{Problem, ServerId};
 
@@ -10,6 +11,8 @@ impl Ops {
     /// # Errors
     /// When a rule is broken, or its code or URL is taken.
     pub async fn server_add(&self, spec: ServerSpec) -> Answer<Server> {
+        self.allowed(Deed::AddServer, "server.add", "server", spec.code.as_str())
+            .await?;
         if let Err(error) = spec.validate() {
             let problem = Problem::new("invalid_server", error.to_string());
             return self.refuse("server.add", "server", spec.code.as_str(), problem).await;
@@ -22,9 +25,11 @@ impl Ops {
     /// # Errors
     /// When a rule is broken, a value is taken, it hosts more than the new limit, or it was changed meanwhile.
     pub async fn server_edit(&self, id: ServerId, version: i64, spec: ServerSpec) -> Answer<Server> {
+        let object = format!("server:{id}");
+        self.allowed(Deed::EditServer, "server.edit", &object, spec.code.as_str())
+            .await?;
         if let Err(error) = spec.validate() {
             let problem = Problem::new("invalid_server", error.to_string());
-            let object = format!("server:{id}");
             return self.refuse("server.edit", &object, spec.code.as_str(), problem).await;
         }
         self.registry
@@ -33,12 +38,20 @@ impl Ops {
             .map_err(shown)
     }
 
-    /// Puts a server in service, after a test of its connection. The test is kept like any check.
+    /// Puts a server in service, after a test of its connection. The test is kept like any check where
+    /// one's role may keep checks.
     ///
     /// # Errors
     /// "Cannot activate server. Connection test failed" with the reason, when the test fails.
     pub async fn server_activate(&self, id: ServerId, version: i64) -> Answer<(Server, CheckOutcome)> {
-        let outcome = self.check_and_keep(id, true).await?;
+        self.may(Deed::ActivateServer, "server.activate", id).await?;
+        let outcome = if self.rights().await?.may(Deed::KeepCheck) {
+            self.check_and_keep(id, true).await?
+        } else {
+            let server = self.registry.server(id).await.map_err(shown)?;
+            let report = self.look(&server, true).await;
+            CheckOutcome { server, report }
+        };
         let connection = match &outcome.report.failure {
             Some(failure) => Err(failure.to_string()),
             None => Ok(()),
@@ -62,6 +75,7 @@ impl Ops {
     /// # Errors
     /// "Cannot deactivate server while it has instances", and how many.
     pub async fn server_deactivate(&self, id: ServerId, version: i64) -> Answer<Server> {
+        self.may(Deed::DeactivateServer, "server.deactivate", id).await?;
         self.transition(id, version, &ServerEvent::Deactivate).await
     }
 
@@ -70,6 +84,7 @@ impl Ops {
     /// # Errors
     /// When it was changed meanwhile.
     pub async fn server_maintenance(&self, id: ServerId, version: i64) -> Answer<Server> {
+        self.may(Deed::MaintainServer, "server.maintenance", id).await?;
         self.transition(id, version, &ServerEvent::Maintain).await
     }
 
@@ -78,11 +93,17 @@ impl Ops {
     /// # Errors
     /// When it hosts instances or templates.
     pub async fn server_remove(&self, id: ServerId, version: i64) -> Answer<()> {
+        self.may(Deed::DeleteServer, "server.delete", id).await?;
         self.registry
             .transition_server(&self.op(), id, version, &ServerEvent::Delete)
             .await
             .map(|_| ())
             .map_err(shown)
+    }
+
+    async fn may(&self, deed: Deed, action: &str, id: ServerId) -> Answer<()> {
+        self.allowed(deed, action, &format!("server:{id}"), &id.to_string())
+            .await
     }
 
     async fn transition(&self, id: ServerId, version: i64, event: &ServerEvent) -> Answer<Server> {

@@ -2,6 +2,7 @@
 
 use super::{Answer, Ops, shown};
 use crate::domain::job::Job;
+use crate::domain::rights::Deed;
 use crate::domain::template::{Template, TemplateSpec};
 use crate::domain::{Problem, TemplateId};
 use crate::jobs::{JobPlan, Request};
@@ -12,6 +13,8 @@ impl Ops {
     /// # Errors
     /// When a rule is broken, or its code or database is taken.
     pub async fn template_add(&self, spec: TemplateSpec) -> Answer<Template> {
+        self.allowed(Deed::AddTemplate, "template.add", "template", spec.code.as_str())
+            .await?;
         if let Some(problem) = wrong_template(&spec) {
             return self
                 .refuse("template.add", "template", spec.code.as_str(), problem)
@@ -25,6 +28,9 @@ impl Ops {
     /// # Errors
     /// While instances made from it are there, or a job uses it.
     pub async fn template_remove(&self, id: TemplateId, version: i64) -> Answer<()> {
+        let object = format!("template:{id}");
+        self.allowed(Deed::RemoveTemplate, "template.remove", &object, &id.to_string())
+            .await?;
         self.registry
             .remove_template(&self.op(), id, version)
             .await
@@ -36,8 +42,8 @@ impl Ops {
     /// # Errors
     /// Why it can't be done.
     pub async fn plan_template_create(&self, id: TemplateId) -> Answer<JobPlan> {
-        self.plan_template(Request::TemplateCreate(id), id, "template.create_database")
-            .await
+        let (request, deed) = (Request::TemplateCreate(id), Deed::CreateTemplateDatabase);
+        self.plan_template(request, id, deed, "template.create_database").await
     }
 
     /// The plan of taking a database that exists as a template.
@@ -45,8 +51,8 @@ impl Ops {
     /// # Errors
     /// Why it can't be done.
     pub async fn plan_template_adopt(&self, id: TemplateId) -> Answer<JobPlan> {
-        self.plan_template(Request::TemplateAdopt(id), id, "template.adopt")
-            .await
+        let (request, deed) = (Request::TemplateAdopt(id), Deed::AdoptTemplate);
+        self.plan_template(request, id, deed, "template.adopt").await
     }
 
     /// The plan of letting a template be edited again.
@@ -54,12 +60,14 @@ impl Ops {
     /// # Errors
     /// Why it can't be done.
     pub async fn plan_template_thaw(&self, id: TemplateId) -> Answer<JobPlan> {
-        self.plan_template(Request::TemplateThaw(id), id, "template.thaw").await
+        let (request, deed) = (Request::TemplateThaw(id), Deed::ThawTemplate);
+        self.plan_template(request, id, deed, "template.thaw").await
     }
 
-    async fn plan_template(&self, request: Request, id: TemplateId, action: &str) -> Answer<JobPlan> {
+    async fn plan_template(&self, request: Request, id: TemplateId, deed: Deed, action: &str) -> Answer<JobPlan> {
         let template = self.registry.template(id).await.map_err(shown)?;
         let label = template.spec.code.as_str();
+        self.allowed(deed, action, &format!("template:{id}"), label).await?;
         self.plan_job(request, action, &format!("template:{id}"), label).await
     }
 

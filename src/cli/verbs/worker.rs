@@ -5,6 +5,7 @@ use crate::cli::open;
 use crate::cli::shell::Shell;
 use crate::config::{self, Loaded};
 use crate::domain::Problem;
+use crate::domain::rights::Deed;
 use crate::jobs::Tools;
 use crate::jobs::engine::EngineOptions;
 use crate::jobs::failpoint::FailPoints;
@@ -24,6 +25,8 @@ pub(super) async fn run(shell: &Shell, loaded: Arc<Loaded>, idle_exit: Option<u6
     let stop = worker::stop_on_signals()
         .map_err(|error| Problem::new("signals", format!("no signal handlers can be set: {error}")))?;
     let registry = open::registry(&loaded.places.registry).await?;
+    let rights = registry.rights().await.map_err(|error| error.problem())?;
+    rights.require(Deed::Work)?;
     let tools = Arc::new(Tools::new(open::remote(&loaded)?, loaded.settings.thresholds()));
     let options = WorkerOptions {
         anchors: Some(anchor_file(&loaded, &registry.place())),

@@ -143,6 +143,7 @@ pub const TABLES: &[Table] = &[
     Table::open("saas_operation", &["op_id", "action", "subject", "outcome", "at"]),
     Table::open("saas_change", &["seq", "xid", "entity", "entity_id", "at"]),
     Table::open("saas_change_mark", &["xid", "at"]),
+    Table::open("saas_schema", &["one", "version", "migrated_at"]),
 ];
 
 /// What operators write down about a server.

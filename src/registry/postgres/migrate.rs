@@ -55,7 +55,7 @@ pub(super) enum Found {
 /// Looks for the schema.
 pub(super) async fn found(client: &Client) -> std::result::Result<Found, Fault> {
     let sql = "SELECT to_regclass('public.saas_schema') IS NOT NULL AS there,
-               coalesce(has_table_privilege(to_regclass('public.saas_schema'), 'SELECT'), false) AS readable";
+               coalesce(has_column_privilege(to_regclass('public.saas_schema'), 'version', 'SELECT'), false) AS readable";
     let row = one(client, sql).await?;
     let (there, readable): (bool, bool) = (column(&row, "there")?, column(&row, "readable")?);
     if !there {

@@ -62,7 +62,10 @@ pub fn grants() -> String {
          LOOP EXECUTE format('REVOKE ALL ON FUNCTION %s FROM {everyone}', f.name); END LOOP; END $$;\n"
     ));
     // The guards ask whether a job was written by this very transaction, as whoever runs it.
-    sql.push_str(&format!("GRANT SELECT (xmin) ON TABLE public.saas_job TO {};\n", Role::User));
+    sql.push_str(&format!(
+        "GRANT SELECT (xmin) ON TABLE public.saas_job TO {};\n",
+        Role::User
+    ));
     for (name, role) in CALLS {
         sql.push_str(&format!("GRANT EXECUTE ON FUNCTION public.{name} TO {role};\n"));
     }

@@ -338,6 +338,13 @@ pub enum NoticeLevel {
 pub enum Notice {
     /// The registry can't be read: everything shown is from before.
     RegistryLost(Problem),
+    /// The connection to the registry is lost; it is tried again by itself.
+    LinkLost {
+        /// Why.
+        problem: Problem,
+        /// Since when.
+        since: Timestamp,
+    },
     /// It can be read again; the executor sends a fresh [`Answer::Fleet`] as well.
     RegistryBack,
     /// A line for the bottom of the screen.

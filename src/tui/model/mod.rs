@@ -157,6 +157,8 @@ pub struct Model {
     pub failed: Option<Act>,
     /// Why the registry can't be read: everything shown is from before.
     pub lost: Option<Problem>,
+    /// Since when the connection to it is lost, where that is known.
+    pub lost_since: Option<jiff::Timestamp>,
     /// Why no worker is there: jobs wait.
     pub no_worker: Option<Problem>,
     /// Until when a second Ctrl-C quits.
@@ -191,6 +193,7 @@ impl Model {
             asked: BTreeMap::new(),
             failed: None,
             lost: None,
+            lost_since: None,
             no_worker: None,
             quit_until: None,
             shown: Shown::default(),

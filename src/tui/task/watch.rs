@@ -5,7 +5,7 @@ use super::executor::Reply;
 use super::mailbox::Post;
 use crate::domain::job::Job;
 use crate::domain::{InstanceId, JobId, Problem, ServerId, TemplateId};
-use crate::ops::{Change, Ops, RegistryError};
+use crate::ops::{Change, LinkState, Ops, RegistryError};
 use crate::tui::model::{Answer, Delta, InstanceRow, Message, Notice};
 use crate::tui::term::catching;
 use jiff::Timestamp;
@@ -61,6 +61,7 @@ impl Watch {
             _stop: stop.clone().drop_guard(),
         });
         let (weak, lost, stopped) = (Arc::downgrade(&this), this.post.clone(), stop.clone());
+        let linked = stop.clone();
         tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -70,6 +71,13 @@ impl Watch {
                         .hint("this is a bug in vigie: start it again, running jobs are not affected");
                     lost.send(Message::Notice(Notice::RegistryLost(problem)));
                 }
+            }
+        });
+        let weak = Arc::downgrade(&this);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = linked.cancelled() => {}
+                () = follow_link(weak) => {}
             }
         });
         let weak = Arc::downgrade(&this);
@@ -265,6 +273,39 @@ async fn follow_changes(watch: Weak<Watch>) {
         is_lost = true;
         tokio::time::sleep(AGAIN.get(tries).copied().unwrap_or(AGAIN[3])).await;
         tries += 1;
+    }
+}
+
+/// Says when the connection to the registry is lost, since when, and when it is back; then everything is
+/// read again. What is on the screen stays there meanwhile.
+async fn follow_link(watch: Weak<Watch>) {
+    let Some(mut link) = watch.upgrade().map(|this| this.ops.registry().link()) else {
+        return;
+    };
+    let mut is_lost = false;
+    loop {
+        let state = link.borrow_and_update().clone();
+        let Some(this) = watch.upgrade() else { return };
+        match state {
+            LinkState::Lost { since, why } => {
+                is_lost = true;
+                let problem = Problem::new("registry_lost", why);
+                this.post.send(Message::Notice(Notice::LinkLost { problem, since }));
+            }
+            // Read before it is said to be back: until then what is shown is from before.
+            LinkState::Connected if is_lost => is_lost = this.back().await.is_err(),
+            LinkState::Connected => {}
+        }
+        drop(this);
+        // A registry that was back for a moment only is looked at again.
+        let changed = if is_lost {
+            tokio::time::timeout(AGAIN[3], link.changed()).await.unwrap_or(Ok(()))
+        } else {
+            link.changed().await
+        };
+        if changed.is_err() {
+            return;
+        }
     }
 }
 

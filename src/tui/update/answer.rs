@@ -13,6 +13,7 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
         Answer::Fleet(fleet) => {
             model.store.replace(*fleet);
             model.lost = None;
+            model.lost_since = None;
             store_changed(model, true, now)
         }
         Answer::Delta(delta) => changed(model, *delta, now),

@@ -156,9 +156,16 @@ fn select(model: &mut Model, target: Target) -> bool {
 fn noticed(model: &mut Model, notice: Notice, now: &Now) -> Vec<Effect> {
     model.mark_dirty();
     match notice {
-        Notice::RegistryLost(problem) => model.lost = Some(problem),
+        Notice::RegistryLost(problem) => {
+            model.lost.get_or_insert(problem);
+        }
+        Notice::LinkLost { problem, since } => {
+            model.lost = Some(problem);
+            model.lost_since = Some(since);
+        }
         Notice::RegistryBack => {
             model.lost = None;
+            model.lost_since = None;
             flash(model, now, NoticeLevel::Success, "the registry answers again", None);
         }
         Notice::Flash { level, text, hint } => flash(model, now, level, text, hint),

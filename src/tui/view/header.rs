@@ -78,7 +78,18 @@ fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
             .store
             .read_at
             .map(|at| format!("; shown as of {}", age(at, pen.now)));
-        let text = format!("{} {}{}", pen.glyphs.bad, problem.message, since.unwrap_or_default());
+        // A time of day, which stands still, beside an age in minutes, which the clock's tick turns.
+        let lost = model.lost_since.map(|at| {
+            let when = at.to_zoned(pen.now.tz.clone()).strftime("%H:%M:%S").to_string();
+            format!("registry lost since {when} ({}): ", age(at, pen.now))
+        });
+        let text = format!(
+            "{} {}{}{}",
+            pen.glyphs.bad,
+            lost.unwrap_or_default(),
+            problem.message,
+            since.unwrap_or_default()
+        );
         parts.push(Part {
             rank: 0,
             spans: vec![(text, on(Token::Bad))],
@@ -144,6 +155,13 @@ fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
         spans: vec![(format!("{}/{} instances {percent}%", glance.taken, glance.places), base)],
     });
     parts.push(Part { rank: 6, spans: bar });
+    let who = model.store.rights.who();
+    if !who.is_empty() {
+        parts.push(Part {
+            rank: 7,
+            spans: vec![(who, on(Token::Dim))],
+        });
+    }
     jobs(pen, &glance, on, &mut parts);
     parts
 }
@@ -172,6 +190,10 @@ fn jobs(pen: &Pen<'_>, glance: &crate::tui::model::Glance, on: &dyn Fn(Token) ->
             (format!("{} queued", glance.queued), Token::Dim)
         };
         spans.push((format!("{blank}{text}"), on(token)));
+    }
+    if glance.queued == 0 && pen.model.store.workers == 0 && pen.model.no_worker.is_some() {
+        let blank = if spans.is_empty() { "" } else { "  " };
+        spans.push((format!("{blank}{} no worker", pen.glyphs.warning), on(Token::Warning)));
     }
     if glance.stuck > 0 {
         let blank = if spans.is_empty() { "" } else { "  " };

@@ -1,10 +1,10 @@
 //! What a role may not is greyed, and says which role it needs.
 
 use super::{Dash, fleet};
-use vigie::domain::ServerId;
-use vigie::domain::rights::{Rights, Role};
+use vigie::domain::rights::{Deed, Rights, Role};
+use vigie::domain::{Problem, ServerId};
 use vigie::tui::action::{ACTIONS, Group, Situation, deed, rightful};
-use vigie::tui::model::{Act, Effect, Fleet};
+use vigie::tui::model::{Act, Effect, Fleet, Message, Notice};
 
 const SIZE: (u16, u16) = (120, 35);
 
@@ -78,4 +78,43 @@ fn what_is_greyed_is_what_the_declaration_denies() {
             }
         }
     }
+}
+
+#[test]
+fn a_lost_connection_is_said_with_its_age_and_what_is_known_stays() {
+    let mut dash = Dash::picture((200, 50));
+    let since = fleet::noon() - jiff::SignedDuration::from_secs(130);
+    dash.tell(Message::Notice(Notice::LinkLost {
+        problem: Problem::new("registry_lost", "PostgreSQL does not answer (10 s)"),
+        since,
+    }));
+    // What follows from it says nothing new.
+    dash.tell(Message::Notice(Notice::RegistryLost(Problem::new(
+        "timeout",
+        "the fleet: no answer",
+    ))));
+    dash.must_see("registry lost since");
+    dash.must_see("(2 min ago): PostgreSQL does not answer (10 s)");
+    dash.must_see("shown as of");
+    dash.must_see("prod-1");
+    dash.tell(Message::Notice(Notice::RegistryBack));
+    dash.must_see("the registry answers again");
+    assert!(!dash.sees("registry lost"));
+}
+
+#[test]
+fn who_one_is_and_that_no_worker_is_there_are_in_the_header() {
+    let mut dash = Dash::new((200, 50));
+    let mut picture = fleet::picture();
+    picture.rights = Rights::of(Role::Manager, "ana");
+    picture.workers = 0;
+    picture.jobs.clear();
+    dash.load(picture);
+    dash.must_see("saas_manager (role ana)");
+    assert!(!dash.sees("no worker"));
+    dash.tell(Message::Notice(Notice::NoWorker(
+        Rights::of(Role::Manager, "ana").require(Deed::Work).unwrap_err(),
+    )));
+    dash.must_see("no worker");
+    dash.must_see("to run jobs needs saas_worker: you are saas_manager (role ana)");
 }
