@@ -323,7 +323,7 @@ fn by_hand(deed: Deed) -> &'static str {
              DELETE FROM saas_reservation WHERE job_id = 1;
              UPDATE saas_job SET state = 'done', worker = NULL, lease_until = NULL, finished_at = now() WHERE id = 1;
              UPDATE saas_job SET log_end = log_end + 1 WHERE id = 1;
-             INSERT INTO saas_worker (id, started_at, seen_at) VALUES ('w', now(), now());
+             INSERT INTO saas_worker (id, boot, started_at, seen_at) VALUES ('w', 'b', now(), now());
              DELETE FROM saas_worker WHERE id = 'w'"
         }
         Deed::Prune => "DELETE FROM saas_health_check; DELETE FROM saas_job_log; DELETE FROM saas_operation",
