@@ -128,20 +128,6 @@ pub(super) struct Tx<'w> {
 }
 
 impl Tx<'_> {
-    /// A list of columns as one's role may read it: in place of secrets that are not for it stands that
-    /// they are withheld.
-    pub(super) fn columns<'c>(&self, list: &'c str) -> std::borrow::Cow<'c, str> {
-        if self.secrets {
-            return list.into();
-        }
-        let read = list.split(',').map(|column| match column.trim() {
-            name @ ("db_password" | "master_password" | "admin_password") => format!("'withheld:' AS {name}"),
-            "data" => "'{}'::jsonb AS data".to_owned(),
-            name => name.to_owned(),
-        });
-        read.collect::<Vec<_>>().join(", ").into()
-    }
-
     /// All rows of a statement.
     pub(super) async fn rows(&self, sql: &str, args: &[Arg<'_>]) -> std::result::Result<Vec<Row>, Fault> {
         let typed: Vec<(&(dyn ToSql + Sync), Type)> = args.iter().map(|a| (a.value(), a.kind())).collect();

@@ -89,6 +89,22 @@ pub fn grants() -> String {
     sql
 }
 
+impl Tx<'_> {
+    /// A list of columns as one's role may read it: in place of secrets that are not for it stands that
+    /// they are withheld.
+    pub(super) fn columns<'c>(&self, list: &'c str) -> std::borrow::Cow<'c, str> {
+        if self.secrets {
+            return list.into();
+        }
+        let read = list.split(',').map(|column| match column.trim() {
+            name @ ("db_password" | "master_password" | "admin_password") => format!("'withheld:' AS {name}"),
+            "data" => "'{}'::jsonb AS data".to_owned(),
+            name => name.to_owned(),
+        });
+        read.collect::<Vec<_>>().join(", ").into()
+    }
+}
+
 /// What the one who is connected may do, asked of the database itself: nothing is taken from the
 /// declaration but the question.
 pub(super) async fn rights(tx: &Tx<'_>) -> Result<Rights> {
