@@ -131,10 +131,8 @@ impl Tx<'_> {
     /// All rows of a statement.
     pub(super) async fn rows(&self, sql: &str, args: &[Arg<'_>]) -> std::result::Result<Vec<Row>, Fault> {
         let typed: Vec<(&(dyn ToSql + Sync), Type)> = args.iter().map(|a| (a.value(), a.kind())).collect();
-        let outcome = self
-            .session
-            .wait(self.limit(), self.session.query_typed(sql, &typed))
-            .await;
+        let client = self.session.client()?;
+        let outcome = self.session.wait(self.limit(), client.query_typed(sql, &typed)).await;
         self.noted(outcome)
     }
 
@@ -146,16 +144,14 @@ impl Tx<'_> {
     /// How many rows it touched.
     pub(super) async fn exec(&self, sql: &str, args: &[Arg<'_>]) -> std::result::Result<u64, Fault> {
         let typed: Vec<(&(dyn ToSql + Sync), Type)> = args.iter().map(|a| (a.value(), a.kind())).collect();
-        let outcome = self
-            .session
-            .wait(self.limit(), self.session.execute_typed(sql, &typed))
-            .await;
+        let client = self.session.client()?;
+        let outcome = self.session.wait(self.limit(), client.execute_typed(sql, &typed)).await;
         self.noted(outcome)
     }
 
     /// Statements without parameters, all at once.
     pub(super) async fn batch(&self, sql: &str) -> std::result::Result<(), Fault> {
-        let outcome = self.session.wait(self.limit(), self.session.batch_execute(sql)).await;
+        let outcome = self.session.batch(self.limit(), sql).await;
         self.noted(outcome)
     }
 

@@ -166,7 +166,7 @@ async fn along(connector: &Connector, migrations: &[&str]) -> Result<i64> {
 /// A refusal that the owner would not have met.
 fn owner_wanted(fault: Fault) -> RegistryError {
     match &fault {
-        Fault::Refused { state, message, .. } if state == "42501" => RegistryError::Rule(format!(
+        Fault::Refused { state, message, .. } if state == "42501" => RegistryError::NotAllowed(format!(
             "only the owner (or a superuser) makes and changes the schema: {message}"
         )),
         _ => fault.into(),

@@ -3,6 +3,7 @@
 //! memory of changes kept by the schema itself (`schema_1.sql`); every mutation one transaction with its
 //! operation and its audit row, tried again where that is safe.
 
+mod address;
 mod audit;
 mod catalog;
 mod checks;
@@ -15,6 +16,7 @@ mod follow;
 mod history;
 mod instances;
 mod jobs;
+mod libpq;
 mod look;
 mod migrate;
 mod pool;
@@ -23,10 +25,13 @@ mod queue;
 pub mod roles;
 mod secrets;
 mod servers;
+mod tls;
 mod transfer;
 mod workers;
 
+pub use connect::{Options, PasswordSource};
 pub use follow::Listen;
+pub use libpq::Environment;
 
 use super::{
     ChangeStream, Claim, ClaimTerms, Consequence, HealthCheck, JobFilter, LinkState, NewJob, NewLine, Op, Registry,
@@ -70,32 +75,54 @@ impl Postgres {
     ///
     /// # Errors
     /// [`RegistryError::Unusable`] where the address can't be used; [`RegistryError::NewerSchema`];
-    /// [`RegistryError::Rule`] where the role may not; [`RegistryError::Store`].
+    /// [`RegistryError::NotAllowed`] where the role may not; [`RegistryError::Store`].
     pub async fn init(address: &str) -> Result<i64> {
-        let connector = connect::Connector::parse(address)?;
+        Self::init_as(address, Options::default()).await
+    }
+
+    /// As [`Postgres::init`], connected as these options say.
+    ///
+    /// # Errors
+    /// As [`Postgres::init`].
+    pub async fn init_as(address: &str, options: Options) -> Result<i64> {
+        let connector = connect::Connector::new(address, options)?;
         migrate::forward(&connector).await
     }
 
-    /// Opens the registry at an address.
+    /// Opens the registry at an address, by this process's environment.
     ///
     /// # Errors
-    /// [`RegistryError::Unusable`] where the address can't be used; [`RegistryError::Store`].
+    /// As [`Postgres::open_as`].
     pub async fn open(address: &str) -> Result<Self> {
-        Self::open_with(address, &Listen::Auto).await
+        Self::open_as(address, Options::default()).await
     }
 
     /// As [`Postgres::open`], where changes are heard of as `listen` says.
     ///
     /// # Errors
-    /// As [`Postgres::open`].
+    /// As [`Postgres::open_as`].
     pub async fn open_with(address: &str, listen: &Listen) -> Result<Self> {
-        let connector = connect::Connector::parse(address)?;
+        let options = Options {
+            listen: listen.clone(),
+            ..Options::default()
+        };
+        Self::open_as(address, options).await
+    }
+
+    /// Opens the registry at an address: `postgres://…`, `key=value` words, or `postgres://` alone for what
+    /// libpq's environment says.
+    ///
+    /// # Errors
+    /// [`RegistryError::Unusable`] where the address can't be used, there is no registry, or its schema is
+    /// older; [`RegistryError::NewerSchema`]; [`RegistryError::Store`].
+    pub async fn open_as(address: &str, options: Options) -> Result<Self> {
+        let connector = connect::Connector::new(address, options)?;
         migrate::check(&connector).await?;
-        let store = Arc::new(Store::new(connector, 8)?);
-        let direct = match listen {
+        let store = Arc::new(Store::new(connector)?);
+        let direct = match store.connector.listen() {
             Listen::Auto => Some(Arc::clone(&store.connector)),
             Listen::Poll => None,
-            Listen::Address(direct) => Some(Arc::new(connect::Connector::parse(direct)?)),
+            Listen::Address(direct) => Some(Arc::new(store.connector.beside(direct)?)),
         };
         Ok(Self {
             store,

@@ -5,10 +5,8 @@ use super::db::{LIMIT, Tx, Work};
 use super::fault::Fault;
 use crate::registry::{LinkState, RegistryError, Result};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
-use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use std::marker::PhantomData;
-use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -65,8 +63,9 @@ const SHOWN: u8 = 1;
 const WITHHELD: u8 = 2;
 
 impl Store {
-    /// A pool of at most `size` connections; none is made yet.
-    pub(super) fn new(connector: Connector, size: usize) -> Result<Self> {
+    /// A pool; no connection is made yet.
+    pub(super) fn new(connector: Connector) -> Result<Self> {
+        let size = connector.pool();
         let connector = Arc::new(connector);
         let manager = Manager::from_connect(
             tokio_postgres::Config::new(),
@@ -173,7 +172,7 @@ impl Store {
         match outcome {
             Ok(value) => {
                 if begin != Begin::Plain {
-                    match tx.session.wait(COMMIT, tx.session.batch_execute("COMMIT")).await {
+                    match tx.session.batch(COMMIT, "COMMIT").await {
                         Ok(()) => tx.session.open.store(false, Ordering::Relaxed),
                         Err(fault) if begin == Begin::Once && fault.is_lost() => {
                             self.lost(&fault);
@@ -221,7 +220,7 @@ impl Store {
             WITHHELD => return Ok(false),
             _ => {}
         }
-        let asked = session.query_typed(
+        let asked = session.client()?.query_typed(
             "SELECT has_column_privilege(to_regclass('public.saas_server'), 'db_password', 'SELECT')",
             &[],
         );
@@ -235,13 +234,7 @@ impl Store {
     }
 
     async fn roll_back(&self, tx: &Tx<'_>) {
-        if tx.session.open.load(Ordering::Relaxed)
-            && tx
-                .session
-                .wait(ROLLBACK, tx.session.batch_execute("ROLLBACK"))
-                .await
-                .is_ok()
-        {
+        if tx.session.open.load(Ordering::Relaxed) && tx.session.batch(ROLLBACK, "ROLLBACK").await.is_ok() {
             tx.session.open.store(false, Ordering::Relaxed);
         }
     }
@@ -294,6 +287,8 @@ impl Store {
                     since: Timestamp::now(),
                     why,
                 };
+                // What waits in the pool went the same way: trying one after the other takes too long.
+                self.pool.retain(|_, _| false);
                 true
             }
         });
@@ -374,17 +369,23 @@ pub(super) struct Session {
     busy: AtomicBool,
 }
 
-impl Deref for Session {
-    type Target = tokio_postgres::Client;
-    fn deref(&self) -> &tokio_postgres::Client {
-        match &self.object {
-            Some(object) => object,
-            None => unreachable!("it is taken when it is dropped"),
-        }
-    }
-}
-
 impl Session {
+    /// The connection.
+    pub(super) fn client(&self) -> std::result::Result<&tokio_postgres::Client, Fault> {
+        // It is only taken when the session is dropped.
+        self.object
+            .as_ref()
+            .map(|object| &***object)
+            .ok_or_else(|| Fault::Lost {
+                why: "the connection was given up".to_owned(),
+            })
+    }
+
+    /// Statements without parameters, all at once.
+    pub(super) async fn batch(&self, limit: Duration, sql: &str) -> std::result::Result<(), Fault> {
+        self.wait(limit, self.client()?.batch_execute(sql)).await
+    }
+
     /// Waits for a statement. What takes too long is cancelled, and the connection given up.
     pub(super) async fn wait<T>(
         &self,
@@ -418,6 +419,3 @@ impl Drop for Session {
         }
     }
 }
-
-/// A boxed future of the pool's.
-pub(super) type Boxed<'a, T> = BoxFuture<'a, T>;

@@ -2,6 +2,7 @@
 
 use crate::harness::{cluster, connect, fresh_name};
 use tokio::sync::OnceCell;
+use std::sync::OnceLock;
 use vigie::registry::postgres::Postgres;
 use vigie::sandbox::Cluster;
 
@@ -27,10 +28,40 @@ pub(crate) fn address(database: &str, login: &str) -> String {
     address_of(cluster(), database, login)
 }
 
+/// A file of passwords: addresses hold none.
+pub(crate) fn pass_file() -> String {
+    static MADE: OnceLock<String> = OnceLock::new();
+    MADE.get_or_init(|| {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = cluster().dir().join("logins.pgpass");
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)
+            .expect("making the password file");
+        std::io::Write::write_all(&mut file, format!("*:*:*:*:{PASSWORD}\n").as_bytes()).expect("writing it");
+        path.display().to_string()
+    })
+    .clone()
+}
+
 /// The same in another cluster.
 pub(crate) fn address_of(cluster: &Cluster, database: &str, login: &str) -> String {
-    let (host, port) = (cluster.host(), cluster.port());
-    format!("host={host} port={port} user={login} password={PASSWORD} dbname={database}")
+    at(cluster.port(), database, login)
+}
+
+/// The same at another port.
+pub(crate) fn at(port: u16, database: &str, login: &str) -> String {
+    format!("postgres://{login}@127.0.0.1:{port}/{database}?passfile={}", pass_file())
+}
+
+/// The registry of a database, opened as one of the logins.
+pub(crate) async fn open(database: &str, login: &str) -> Postgres {
+    Postgres::open(&address(database, login))
+        .await
+        .expect("opening the registry")
 }
 
 /// A new registry in another cluster, one that a test may stop and break.
@@ -43,7 +74,8 @@ pub(crate) async fn registry_in(cluster: &Cluster) -> String {
 
 /// A plain connection as one of the logins.
 pub(crate) async fn plain(database: &str, login: &str) -> tokio_postgres::Client {
-    connect(&address(database, login).parse().expect("an address")).await
+    let mut config = cluster().superuser_config(database);
+    connect(config.user(login).password(PASSWORD)).await
 }
 
 /// A plain connection as the superuser.

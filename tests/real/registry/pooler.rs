@@ -101,8 +101,7 @@ impl Pooler {
 
     /// The address of a database through it.
     pub(crate) fn address(&self, database: &str, login: &str) -> String {
-        let (port, password) = (self.port, kit::PASSWORD);
-        format!("host=127.0.0.1 port={port} user={login} password={password} dbname={database}")
+        kit::at(self.port, database, login)
     }
 }
 
