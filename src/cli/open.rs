@@ -4,12 +4,12 @@ use super::args::Global;
 use crate::config::{self, Arguments, LoadError, Loaded, LogLevel};
 use crate::domain::Problem;
 use crate::domain::audit::Actor;
-use crate::ops::Ops;
+use crate::ops::{Ops, shared};
 use crate::registry::Registry;
+use crate::registry::postgres::Postgres;
 use crate::registry::sqlite::Sqlite;
 use crate::remote::secrets::Keyring;
 use crate::remote::{Limits, Remote};
-use std::path::Path;
 use std::sync::Arc;
 use tracing_appender::non_blocking::WorkerGuard;
 
@@ -86,12 +86,17 @@ pub(super) fn actor(via: &str) -> Actor {
     }
 }
 
-/// The registry's file, opened, made and migrated where need be.
+/// The registry: its database, or its file, made and migrated where need be.
 ///
 /// # Errors
 /// When it can't be used where it is.
-pub(super) async fn registry(path: &Path) -> Result<Arc<dyn Registry>, Problem> {
-    let path = path.to_owned();
+pub(super) async fn registry(loaded: &Loaded, program: &str) -> Result<Arc<dyn Registry>, Problem> {
+    if let Some(address) = &loaded.places.shared {
+        let options = shared::reach(loaded, program);
+        let opened = Postgres::open_as(address, options).await;
+        return Ok(Arc::new(opened.map_err(|error| error.problem())?));
+    }
+    let path = loaded.places.registry.clone();
     let opened = tokio::task::spawn_blocking(move || Sqlite::open(path)).await;
     let registry = opened
         .map_err(|error| {
@@ -130,7 +135,7 @@ pub(super) fn remote(loaded: &Loaded) -> Result<Remote, Problem> {
 /// When registry or outside can't be had.
 pub(super) async fn ops(loaded: Arc<Loaded>, via: &str) -> Result<Ops, Problem> {
     config::private_dir(&loaded.places.data_dir).map_err(|error| Problem::new("data_dir", error.to_string()))?;
-    let registry = registry(&loaded.places.registry).await?;
+    let registry = registry(&loaded, &format!("vigie {via}")).await?;
     let remote = remote(&loaded)?;
     Ok(Ops::new(registry, remote, loaded, actor(via)))
 }

@@ -3,7 +3,7 @@
 use super::parse::{ConfigError, nearest, parse};
 use super::paths::{PathError, Places, Platform};
 use super::settings::Settings;
-use super::value::PathText;
+use super::value::{PlaceText, is_address};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -78,8 +78,13 @@ pub fn load(arguments: &Arguments, environment: &BTreeMap<String, String>) -> Re
     let mut warnings = Vec::new();
     overlay(&mut settings, environment, &mut warnings)?;
     if let Some(registry) = &arguments.registry {
-        let whole = std::path::absolute(registry).unwrap_or_else(|_| registry.clone());
-        settings.paths.registry = PathText(whole.display().to_string());
+        let text = registry.to_string_lossy();
+        settings.paths.registry = if is_address(&text) {
+            PlaceText(text.into_owned())
+        } else {
+            let whole = std::path::absolute(registry).unwrap_or_else(|_| registry.clone());
+            PlaceText(whole.display().to_string())
+        };
     }
     let places = Places::of(&settings.paths, config, &platform);
     Ok(Loaded {

@@ -24,8 +24,10 @@ pub struct Places {
     pub config: PathBuf,
     /// Folder of everything that is kept.
     pub data_dir: PathBuf,
-    /// The registry's file.
+    /// The registry's file; of a registry that is a database, its address.
     pub registry: PathBuf,
+    /// The registry's address, when it is a database.
+    pub shared: Option<String>,
     /// The keys that seal secrets.
     pub key_file: KeySource,
     /// The program's own log.
@@ -52,7 +54,12 @@ impl Places {
         };
         let data_dir = place(&paths.data_dir.0, platform.data_dir.clone());
         Self {
-            registry: place(&paths.registry.0, data_dir.join("registry.db")),
+            registry: if super::is_address(&paths.registry.0) {
+                PathBuf::from(&paths.registry.0)
+            } else {
+                place(&paths.registry.0, data_dir.join("registry.db"))
+            },
+            shared: super::is_address(&paths.registry.0).then(|| paths.registry.0.clone()),
             key_file: match SecretRef::parse(&paths.key_file.0) {
                 Ok(SecretRef::Command(argv)) => KeySource::Command(argv),
                 _ => KeySource::File(place(&paths.key_file.0, data_dir.join("keys"))),

@@ -1,7 +1,7 @@
 //! Every setting, its type and its default. `config.example.toml` says the same in words; a test
 //! compares the two.
 
-use super::value::{Bounded, KeyText, PathText, Percent, Span, optional};
+use super::value::{Bounded, KeyText, PathText, Percent, PlaceText, SecretText, Span, optional};
 use crate::domain::capacity::Thresholds;
 use crate::domain::health::HealthRules;
 use crate::domain::names::DEFAULT_RESERVED;
@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 pub struct Settings {
     /// Where things lie.
     pub paths: Paths,
+    /// Reaching a registry that is a database.
+    pub registry: RegistrySettings,
     /// What the fleet is, and its rules.
     pub fleet: Fleet,
     /// Looking at servers.
@@ -39,8 +41,8 @@ pub struct Settings {
 pub struct Paths {
     /// Folder of the registry, the key file and the logs.
     pub data_dir: PathText,
-    /// The registry's file.
-    pub registry: PathText,
+    /// The registry's file, or its database's address.
+    pub registry: PlaceText,
     /// The keys that seal secrets: a file, or `command:ARGV…`.
     pub key_file: KeyText,
     /// Folder of the program's own log.
@@ -51,6 +53,18 @@ pub struct Paths {
     pub audit_anchors: PathText,
     /// Certificates trusted besides the system's, PEM.
     pub extra_ca: PathText,
+}
+
+/// Reaching a registry that is a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegistrySettings {
+    /// Where its password comes from: `env:`, `file:` or `command:`. Empty: `PGPASSWORD`, then `~/.pgpass`.
+    pub password: SecretText,
+    /// At most so many connections of one process.
+    pub connections: Bounded<2, 100>,
+    /// How changes are heard of: `auto`, `poll`, or the address of the database itself beside a pooler.
+    pub listen: String,
 }
 
 /// What the fleet is, and its rules.
@@ -252,6 +266,15 @@ impl Default for Fleet {
             provision_free_percent: Percent::new(10),
             placement_free_percent: Percent::new(20),
             alert_used_percent: Percent::new(90),
+        }
+    }
+}
+impl Default for RegistrySettings {
+    fn default() -> Self {
+        Self {
+            password: SecretText::default(),
+            connections: Bounded::new(8),
+            listen: "auto".to_owned(),
         }
     }
 }

@@ -178,12 +178,71 @@ impl<'de> Deserialize<'de> for PathText {
     }
 }
 
+/// A secret by reference, as it is written: nothing, `env:`, `file:` or `command:`.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct SecretText(pub Option<crate::domain::SecretRef>);
+
+impl Serialize for SecretText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.as_ref().map(|reference| reference.shown()).unwrap_or_default())
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        // The error does not repeat the text: it may be the secret itself.
+        crate::domain::SecretRef::parse(&text)
+            .map(|reference| Self(Some(reference)))
+            .map_err(de::Error::custom)
+    }
+}
+
+/// Where the registry is, as it is written: a path as [`PathText`], or the address of a database.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(transparent)]
+pub struct PlaceText(pub String);
+
+impl<'de> Deserialize<'de> for PlaceText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() || text.starts_with('/') || text.starts_with("~/") || is_address(&text) {
+            return Ok(Self(text));
+        }
+        // Not repeated: it may be an address with a password in it.
+        Err(de::Error::custom(
+            "expected an absolute path, one that begins with \"~/\", or an address such as \"postgres://USER@HOST/DATABASE\"",
+        ))
+    }
+}
+
+/// Whether a registry's place is the address of a database (`postgres://…`, or libpq's `key=value` words), not a
+/// file's path.
+pub fn is_address(text: &str) -> bool {
+    const WORDS: [&str; 6] = ["host", "hostaddr", "dbname", "user", "service", "port"];
+    let text = text.trim_start();
+    text.starts_with("postgres://")
+        || text.starts_with("postgresql://")
+        || text
+            .split_once('=')
+            .is_some_and(|(word, _)| WORDS.contains(&word.trim_end()))
+}
+
 impl PathText {
     /// Whether nothing was given.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
+impl From<&str> for PlaceText {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl From<&str> for PathText {
     fn from(text: &str) -> Self {
         Self(text.to_owned())

@@ -1,11 +1,11 @@
 //! Moving a registry from one store to another.
 
 use super::Answer;
-use crate::config::Settings;
+use crate::config::Loaded;
 use crate::domain::Problem;
 use crate::domain::audit::Actor;
 use crate::registry::Op;
-use crate::registry::postgres::Postgres;
+use crate::registry::postgres::{Options, Postgres};
 use crate::registry::sqlite::Sqlite;
 use crate::registry::transfer::{self, Report, Transfer};
 use jiff::Timestamp;
@@ -23,7 +23,7 @@ pub enum Place {
 impl Place {
     /// As an operator writes it.
     pub fn parse(text: &str) -> Self {
-        if text.starts_with("postgres:") || text.starts_with("postgresql:") {
+        if crate::config::is_address(text) {
             return Self::Postgres(text.to_owned());
         }
         let path = Path::new(text);
@@ -32,10 +32,12 @@ impl Place {
 }
 
 /// Opens a registry to copy from or to; `make`: a file that is missing is made.
-async fn open(place: &Place, make: bool) -> Answer<Box<dyn Transfer>> {
+async fn open(place: &Place, make: bool, reach: &Options) -> Answer<Box<dyn Transfer>> {
     match place {
         Place::Postgres(address) => {
-            let registry = Postgres::open(address).await.map_err(|error| error.problem())?;
+            let registry = Postgres::open_as(address, reach.clone())
+                .await
+                .map_err(|error| error.problem())?;
             Ok(Box::new(registry))
         }
         Place::File(path) => {
@@ -64,18 +66,19 @@ pub async fn copy_registry(
     from: &Place,
     to: &Place,
     dry_run: bool,
+    reach: &Options,
     actor: Actor,
     tell: &(dyn Fn(&str, &'static str) + Sync),
 ) -> Answer<Report> {
     if from == to {
         return Err(Problem::new("refused", "source and target are the same registry"));
     }
-    let source = open(from, false).await?;
+    let source = open(from, false, reach).await?;
     if dry_run {
         let (target, place) = match to {
             Place::File(path) if !path.exists() => (None, path.display().to_string()),
             to => {
-                let target = open(to, false).await?;
+                let target = open(to, false, reach).await?;
                 let place = target.place();
                 (Some(target), place)
             }
@@ -84,7 +87,7 @@ pub async fn copy_registry(
             .await
             .map_err(super::shown);
     }
-    let target = open(to, true).await?;
+    let target = open(to, true, reach).await?;
     let op = Op {
         id: uuid::Uuid::now_v7().to_string(),
         at: Timestamp::now(),
@@ -96,6 +99,9 @@ pub async fn copy_registry(
 }
 
 /// The registry that is configured.
-pub fn configured(_settings: &Settings, file: &Path) -> Place {
-    Place::File(file.to_owned())
+pub fn configured(loaded: &Loaded) -> Place {
+    match &loaded.places.shared {
+        Some(address) => Place::Postgres(address.clone()),
+        None => Place::File(loaded.places.registry.clone()),
+    }
 }

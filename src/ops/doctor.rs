@@ -196,6 +196,20 @@ impl Ops {
     /// The registry's file, page by page.
     async fn file(&self, servers: usize) -> Finding {
         let place = self.registry.place();
+        if self.loaded.places.shared.is_some() {
+            return match super::shared::status(&self.loaded).await {
+                Ok(status) if status.warnings.is_empty() => Finding::ok(
+                    "registry",
+                    format!("{place}, PostgreSQL {}, {servers} servers", status.postgres),
+                ),
+                Ok(status) => Finding::warning(
+                    "registry",
+                    format!("{place}: {}", status.warnings.join("; ")),
+                    "`vigie registry status` says more",
+                ),
+                Err(problem) => Finding::error("registry", problem.message, problem.hint.unwrap_or_default()),
+            };
+        }
         let path = self.loaded.places.registry.clone();
         let faults = tokio::task::spawn_blocking(move || sqlite::faults(&path)).await;
         let hint = "stop every vigie, keep the file, and go back to your copy of it";

@@ -14,6 +14,7 @@ mod planning;
 mod rights;
 mod secrets;
 mod servers;
+pub mod shared;
 mod templates;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,12 @@ use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum RegistryVerb {
+    /// Make the registry in the database of --registry or the settings, with its group roles; as its owner
+    Init,
+    /// Bring the registry's schema forward to what this vigie knows; as its owner
+    Migrate,
+    /// Where the registry is, as whom one reaches it, what is in it, and what is odd about it
+    Status,
     /// Copy a registry into an empty one, and compare every row: from a file to PostgreSQL, or back
     Copy(CopyArgs),
 }

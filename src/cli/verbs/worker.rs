@@ -24,7 +24,7 @@ pub(super) async fn run(shell: &Shell, loaded: Arc<Loaded>, idle_exit: Option<u6
     config::private_dir(&loaded.places.data_dir).map_err(|error| Problem::new("data_dir", error.to_string()))?;
     let stop = worker::stop_on_signals()
         .map_err(|error| Problem::new("signals", format!("no signal handlers can be set: {error}")))?;
-    let registry = open::registry(&loaded.places.registry).await?;
+    let registry = open::registry(&loaded, "vigie worker").await?;
     let rights = registry.rights().await.map_err(|error| error.problem())?;
     rights.require(Deed::Work)?;
     let tools = Arc::new(Tools::new(open::remote(&loaded)?, loaded.settings.thresholds()));

@@ -9,7 +9,6 @@ use super::roles;
 use crate::registry::{RegistryError, Result};
 use std::time::Duration;
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
 
 /// Every version's statements, from nothing on. Never edited once released: a new one is added.
 const MIGRATIONS: &[&str] = &[concat!(include_str!("schema_1.sql"), "\n", include_str!("audit.sql"))];
@@ -181,19 +180,6 @@ pub(super) async fn batch(client: &Client, sql: &str) -> std::result::Result<(),
 /// A statement without parameters.
 pub(super) async fn query(client: &Client, sql: &str) -> std::result::Result<Vec<tokio_postgres::Row>, Fault> {
     limited(client.query_typed(sql, &[])).await
-}
-
-/// A statement with texts for parameters.
-pub(super) async fn query_with(
-    client: &Client,
-    sql: &str,
-    texts: &[&str],
-) -> std::result::Result<Vec<tokio_postgres::Row>, Fault> {
-    let typed: Vec<(&(dyn tokio_postgres::types::ToSql + Sync), Type)> = texts
-        .iter()
-        .map(|t| (t as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT))
-        .collect();
-    limited(client.query_typed(sql, &typed)).await
 }
 
 async fn one(client: &Client, sql: &str) -> std::result::Result<tokio_postgres::Row, Fault> {

@@ -25,6 +25,7 @@ mod queue;
 pub mod roles;
 mod secrets;
 mod servers;
+mod status;
 mod tls;
 mod transfer;
 mod workers;
@@ -32,6 +33,7 @@ mod workers;
 pub use connect::{Options, PasswordSource};
 pub use follow::Listen;
 pub use libpq::Environment;
+pub use status::Status;
 
 use super::{
     ChangeStream, Claim, ClaimTerms, Consequence, HealthCheck, JobFilter, LinkState, NewJob, NewLine, Op, Registry,
@@ -89,6 +91,27 @@ impl Postgres {
         migrate::forward(&connector).await
     }
 
+    /// The newest schema that this program knows.
+    pub fn known_schema() -> i64 {
+        migrate::known()
+    }
+
+    /// An address as it is shown: without secrets, with what the environment adds.
+    ///
+    /// # Errors
+    /// [`RegistryError::Unusable`] where it can't be used.
+    pub fn place_of(address: &str, options: Options) -> Result<String> {
+        Ok(connect::Connector::new(address, options)?.place())
+    }
+
+    /// What there is to say of the registry at an address, also where it is not made yet.
+    ///
+    /// # Errors
+    /// [`RegistryError::Unusable`] where the address can't be used; [`RegistryError::Store`].
+    pub async fn status(address: &str, options: Options) -> Result<Status> {
+        status::of(&connect::Connector::new(address, options)?).await
+    }
+
     /// Opens the registry at an address, by this process's environment.
     ///
     /// # Errors
@@ -130,13 +153,6 @@ impl Postgres {
             follower: tokio::sync::OnceCell::new(),
         })
     }
-}
-
-fn not_built<T>(what: &str) -> Result<T> {
-    Err(RegistryError::Store {
-        what: format!("{what}: not built yet"),
-        transient: false,
-    })
 }
 
 #[async_trait]

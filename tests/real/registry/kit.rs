@@ -1,8 +1,8 @@
 //! A private cluster with a registry, made once and copied for every test; logins of every role.
 
 use crate::harness::{cluster, connect, fresh_name};
-use tokio::sync::OnceCell;
 use std::sync::OnceLock;
+use tokio::sync::OnceCell;
 use vigie::registry::postgres::Postgres;
 use vigie::sandbox::Cluster;
 
@@ -54,7 +54,10 @@ pub(crate) fn address_of(cluster: &Cluster, database: &str, login: &str) -> Stri
 
 /// The same at another port.
 pub(crate) fn at(port: u16, database: &str, login: &str) -> String {
-    format!("postgres://{login}@127.0.0.1:{port}/{database}?passfile={}", pass_file())
+    format!(
+        "postgres://{login}@127.0.0.1:{port}/{database}?passfile={}",
+        pass_file()
+    )
 }
 
 /// The registry of a database, opened as one of the logins.
