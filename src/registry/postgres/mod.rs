@@ -37,7 +37,7 @@ pub use status::Status;
 
 use super::{
     ChangeStream, Claim, ClaimTerms, Consequence, HealthCheck, JobFilter, LinkState, NewJob, NewLine, Op, Registry,
-    RegistryError, Resealed, Result, SecretUse, StepChange, Worker,
+    Resealed, Result, SecretUse, StepChange, Worker,
 };
 use crate::domain::audit::{Anchor, AuditEntry, AuditFilter, Verdict};
 use crate::domain::capacity::Thresholds;
