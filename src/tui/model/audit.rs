@@ -169,21 +169,24 @@ impl AuditList {
         if seq != self.seq {
             return Vec::new();
         }
+        let Some(asked) = self.asked.take() else {
+            return Vec::new();
+        };
         let full = rows.len() >= PAGE;
-        match self.asked.take() {
-            Some(Ask::Older) => {
+        match asked {
+            Ask::Older => {
                 self.more = full;
                 self.rows.extend(rows);
             }
             // More came than a page: between them and what is here rows are missing.
-            Some(Ask::Newer) if full => {
+            Ask::Newer if full => {
                 self.more = true;
                 self.rows = rows;
             }
-            Some(Ask::Newer) => {
+            Ask::Newer => {
                 self.rows.splice(0..0, rows);
             }
-            _ => {
+            Ask::First => {
                 self.more = full;
                 self.rows = rows;
             }

@@ -70,7 +70,9 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
         },
         Answer::Failed { what, problem } => {
             model.log.give_up();
-            model.lists.audit.give_up();
+            if what.as_str() == "what happened" {
+                model.lists.audit.give_up();
+            }
             let text = format!("reading {what}: {}", problem.message);
             flash(model, now, NoticeLevel::Error, text, problem.hint);
             Vec::new()
