@@ -14,14 +14,14 @@ use vigie::registry::sqlite::Sqlite;
 use vigie::registry::{NewLine, Registry};
 
 /// A sandbox that runs for as long as it is held.
-struct Sandbox {
+pub(super) struct Sandbox {
     child: Child,
-    config: PathBuf,
-    home: tempfile::TempDir,
+    pub(super) config: PathBuf,
+    pub(super) home: tempfile::TempDir,
 }
 
 impl Sandbox {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
         // Its PostgreSQL may run as another user, who has to get in.
         std::fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
@@ -46,7 +46,7 @@ impl Sandbox {
     }
 
     /// Runs a verb on the fleet; its JSON.
-    fn json(&self, args: &[&str]) -> serde_json::Value {
+    pub(super) fn json(&self, args: &[&str]) -> serde_json::Value {
         let output = verb_command(self.home.path())
             .arg("--config")
             .arg(&self.config)
@@ -76,7 +76,7 @@ impl Sandbox {
     }
 
     /// Waits until a job is over; its state.
-    fn until_over(&self, job: i64) -> String {
+    pub(super) fn until_over(&self, job: i64) -> String {
         let deadline = Instant::now() + 3 * DEADLINE;
         loop {
             let state = self.job_state(job);
@@ -89,7 +89,7 @@ impl Sandbox {
     }
 
     /// Queues an instance's creation.
-    fn create(&self, name: &str) -> i64 {
+    pub(super) fn create(&self, name: &str) -> i64 {
         let made = self.json(&["instance", "create", name, "--template", "restaurant"]);
         made["id"]
             .as_i64()
@@ -383,7 +383,7 @@ fn open_and_close_help(session: &mut Session) -> (Vec<Duration>, Duration) {
     (times, began.elapsed())
 }
 
-fn a_line(text: &str) -> NewLine {
+pub(super) fn a_line(text: &str) -> NewLine {
     NewLine {
         at: jiff::Timestamp::now(),
         step: None,

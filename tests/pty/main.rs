@@ -15,3 +15,4 @@ mod harness;
 mod prompt;
 mod sandbox;
 mod screen;
+mod shared;
