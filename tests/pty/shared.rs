@@ -1,7 +1,7 @@
 //! Two operators on one registry, each with a dashboard in a terminal of its own.
 
 use super::fleet::{Sandbox, a_line};
-use super::harness::{DEADLINE, Session, Start};
+use super::harness::{DEADLINE, Session, Start, find};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -267,11 +267,13 @@ fn the_same_key_twice(fleet: &Sandbox, registry: &dyn Registry, runtime: &Runtim
             .env("VIGIE_REGISTRY", place)
             .size(160, 45)
             .start();
-        session.until_text("twice");
+        session.until_text("prod-1");
         session
     });
     for session in &mut sessions {
-        session.type_in("2");
+        session.type_in("2/twice");
+        session.until_text("1 found");
+        session.type_in("\r");
     }
     let jobs = || {
         let filter = JobFilter {
@@ -313,9 +315,11 @@ fn the_same_key_twice(fleet: &Sandbox, registry: &dyn Registry, runtime: &Runtim
             },
         };
         runtime.block_on(registry.cancel_job(&op, job.id)).expect("cancelled");
-        for session in &mut sessions {
-            session.until_text("cancelled");
-            session.type_in("\x1b");
+        for session in &sessions {
+            session.until_screen("its end", |screen| {
+                let text = screen.contents();
+                text.contains(&format!("job {} ", job.id)) && text.contains("cancelled, nothing is left")
+            });
         }
     }
     assert!(widest < Duration::from_millis(50), "the keys were {widest:?} apart");
@@ -334,14 +338,23 @@ fn same_key(rounds: usize) {
     let job = fleet.create("twice");
     assert_eq!(fleet.until_over(job), "done");
     // Copies, whose jobs nobody runs: the private fleet's own worker follows its own registry.
+    let own = find(fleet.config.parent().expect("its folder"), "db").remove(0);
     let copy = fleet.home.path().join("copy.db").display().to_string();
-    fleet.json(&["registry", "copy", "--to", &copy]);
+    for part in ["", "-wal"] {
+        let from = format!("{}{part}", own.display());
+        if std::path::Path::new(&from).exists() {
+            std::fs::copy(from, format!("{copy}{part}")).expect("a copy");
+        }
+    }
     let runtime = Runtime::new().expect("a runtime");
     let sqlite = Sqlite::open_existing(&copy).expect("the copy");
+    for worker in runtime.block_on(sqlite.workers()).expect("workers") {
+        runtime.block_on(sqlite.worker_gone(&worker.id)).expect("forgotten");
+    }
     the_same_key_twice(&fleet, &sqlite, &runtime, [copy.clone(), copy.clone()], rounds);
 
     let shared = Shared::start();
-    fleet.json(&["registry", "copy", "--to", &shared.root()]);
+    fleet.json(&["registry", "copy", "--from", &copy, "--to", &shared.root()]);
     let registry = shared.open("ana");
     let places = [shared.address("ana"), shared.address("ben")];
     the_same_key_twice(&fleet, registry.as_ref(), &shared.runtime, places, rounds);

@@ -2,6 +2,7 @@
 //! over SQL, and the guards that grants on columns can't be.
 
 use crate::harness::{cluster, connect, fresh_name};
+use crate::registry::kit::{self, PASSWORD};
 use std::collections::BTreeSet;
 use tokio_postgres::{Client, Config};
 use vigie::domain::rights::{CALLS, Deed, Granted, Rights, Role, TABLES, Verb, granted};
@@ -17,17 +18,14 @@ const GROUPS: [Role; 5] = Role::ALL;
 
 impl Fleet {
     pub(crate) async fn new() -> Self {
-        let database = fresh_name("rights");
+        let fleet = Self {
+            database: kit::fresh().await,
+        };
         let root = connect(&cluster().superuser_config("postgres")).await;
-        root.batch_execute(&format!("CREATE DATABASE {database}"))
-            .await
-            .expect("a database");
-        let fleet = Self { database };
-        Postgres::init(&fleet.root_address()).await.expect("a registry");
         for (who, group) in Self::people() {
             let group = group.map(|g| format!(" IN ROLE {g}")).unwrap_or_default();
             root.batch_execute(&format!(
-                "DO $$ BEGIN CREATE ROLE {who} LOGIN PASSWORD 'x'{group}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+                "DO $$ BEGIN CREATE ROLE {who} LOGIN PASSWORD '{PASSWORD}'{group}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
             ))
             .await
             .expect(&who);
@@ -46,18 +44,6 @@ impl Fleet {
         fleet
     }
 
-    /// The superuser's address, for making the registry.
-    fn root_address(&self) -> String {
-        let config = cluster().superuser_config(&self.database);
-        let password = String::from_utf8(config.get_password().unwrap_or_default().to_vec()).expect("text");
-        let (host, port) = (cluster().host(), cluster().port());
-        format!(
-            "host={host} port={port} user={} password={password} dbname={}",
-            config.get_user().expect("a user"),
-            self.database
-        )
-    }
-
     fn people() -> impl Iterator<Item = (String, Option<Role>)> {
         let some = GROUPS.into_iter().map(|role| (format!("one_{role}"), Some(role)));
         some.chain([("one_stranger".to_owned(), None)])
@@ -65,7 +51,7 @@ impl Fleet {
 
     pub(crate) fn config(&self, who: &str) -> Config {
         let mut config = cluster().superuser_config(&self.database);
-        config.user(who).password("x");
+        config.user(who).password(PASSWORD);
         config
     }
 
@@ -75,11 +61,7 @@ impl Fleet {
 
     /// The address, as the registry takes it.
     pub(crate) fn address(&self, who: &str) -> String {
-        let port = cluster().port();
-        format!(
-            "host=127.0.0.1 port={port} user={who} password=x dbname={}",
-            self.database
-        )
+        kit::address(&self.database, who)
     }
 }
 
@@ -527,9 +509,11 @@ async fn a_role_that_was_given_meanwhile_is_learned_and_one_taken_is_gone() {
     let fleet = Fleet::new().await;
     let root = connect(&cluster().superuser_config("postgres")).await;
     let name = fresh_name("newcomer");
-    root.batch_execute(&format!("CREATE ROLE {name} LOGIN PASSWORD 'x' IN ROLE saas_user"))
-        .await
-        .expect("a role");
+    root.batch_execute(&format!(
+        "CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}' IN ROLE saas_user"
+    ))
+    .await
+    .expect("a role");
     let registry = Postgres::open(&fleet.address(&name)).await.expect("opened");
     assert!(registry.rights().await.expect("rights").only_reads());
     root.batch_execute(&format!("GRANT saas_manager TO {name}"))
