@@ -5,7 +5,10 @@ mod changes;
 mod claims;
 #[path = "../../it/registry/contract.rs"]
 mod contract;
+mod first;
+mod guides;
 pub(crate) mod kit;
+mod line;
 mod pooler;
 mod scale;
 
