@@ -120,8 +120,9 @@ pub(super) type Work<'a, T> = BoxFuture<'a, Result<T>>;
 pub(super) struct Tx<'w> {
     pub(super) session: super::pool::Session,
     pub(super) end: Instant,
-    /// Whether what failed last calls for the whole transaction to be tried again.
-    pub(super) again: Mutex<Option<Fault>>,
+    /// What failed first, whatever its caller made of it: after it PostgreSQL takes nothing more of this
+    /// transaction, and answers its COMMIT by rolling it back without a word.
+    pub(super) failed: Mutex<Option<Fault>>,
     /// Whether the role one is connected as may read secrets' columns.
     pub(super) secrets: bool,
     pub(super) borrowed: PhantomData<&'w ()>,
@@ -159,13 +160,11 @@ impl Tx<'_> {
         self.end.saturating_duration_since(Instant::now()).min(STATEMENT)
     }
 
-    /// Remembers what makes a transaction be tried again, whatever its caller makes of the error.
     fn noted<T>(&self, outcome: std::result::Result<T, Fault>) -> std::result::Result<T, Fault> {
         if let Err(fault) = &outcome
-            && fault.is_again()
-            && let Ok(mut again) = self.again.lock()
+            && let Ok(mut failed) = self.failed.lock()
         {
-            *again = Some(fault.clone());
+            failed.get_or_insert_with(|| fault.clone());
         }
         outcome
     }

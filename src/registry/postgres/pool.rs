@@ -161,7 +161,7 @@ impl Store {
             session,
             secrets,
             end,
-            again: Mutex::new(None),
+            failed: Mutex::new(None),
             borrowed: PhantomData,
         };
         if let Some(sql) = opening(begin, end) {
@@ -169,6 +169,11 @@ impl Store {
             tx.batch(&sql).await.map_err(failed)?;
         }
         let outcome = work(&tx).await;
+        let first = tx.failed.lock().ok().and_then(|mut f| f.take());
+        let outcome = match (outcome, &first) {
+            (Ok(_), Some(fault)) if begin != Begin::Plain => Err(fault.clone().into()),
+            (outcome, _) => outcome,
+        };
         match outcome {
             Ok(value) => {
                 if begin != Begin::Plain {
@@ -191,8 +196,7 @@ impl Store {
                 Ok(value)
             }
             Err(error) => {
-                let again = tx.again.lock().ok().and_then(|mut a| a.take());
-                if let Some(fault) = again {
+                if let Some(fault) = first.filter(Fault::is_again) {
                     if !fault.is_lost() {
                         self.roll_back(&tx).await;
                     }
