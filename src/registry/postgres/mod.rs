@@ -8,6 +8,7 @@ mod audit;
 mod catalog;
 mod checks;
 mod claim;
+mod columns;
 mod connect;
 mod db;
 mod effects;

@@ -64,7 +64,10 @@ async fn a_registry_that_is_missing_older_or_newer_is_refused_with_what_to_do() 
     );
     assert_eq!(Postgres::init(&kit::address(&database, OWNER)).await, Err(newer));
 
-    superuser.batch_execute("UPDATE saas_schema SET version = 0").await.unwrap();
+    superuser
+        .batch_execute("UPDATE saas_schema SET version = 0")
+        .await
+        .unwrap();
     let said = Postgres::open(&kit::address(&database, USER)).await.unwrap_err();
     assert!(said.to_string().contains("vigie registry migrate"), "{said}");
     // Who isn't the owner doesn't make or change anything.
@@ -80,7 +83,9 @@ async fn who_has_no_role_in_it_is_told_so() {
         .batch_execute("CREATE ROLE test_stranger LOGIN PASSWORD 'fleet'")
         .await
         .unwrap();
-    let said = Postgres::open(&kit::address(&database, "test_stranger")).await.unwrap_err();
+    let said = Postgres::open(&kit::address(&database, "test_stranger"))
+        .await
+        .unwrap_err();
     assert!(said.to_string().contains("grant it saas_user"), "{said}");
 }
 
@@ -95,7 +100,9 @@ async fn a_wrong_password_and_a_missing_database_are_said_once_and_without_the_p
         .to_string();
     assert!(said.contains("does not let test_admin in"), "{said}");
     assert!(!said.contains("not-the-password"), "{said}");
-    let said = Postgres::open(&kit::address("no_such_database", ADMIN)).await.unwrap_err();
+    let said = Postgres::open(&kit::address("no_such_database", ADMIN))
+        .await
+        .unwrap_err();
     assert!(said.to_string().contains("createdb"), "{said}");
 }
 
@@ -111,8 +118,18 @@ async fn the_status_says_who_one_is_and_what_is_odd() {
         (MANAGER, Some(Postgres::known_schema()))
     );
     assert_eq!(status.groups, ["saas_user", "saas_manager"]);
-    assert!(status.warnings.iter().any(|w| w.contains("fsync")), "{:?}", status.warnings);
+    assert!(
+        status.warnings.iter().any(|w| w.contains("fsync")),
+        "{:?}",
+        status.warnings
+    );
     assert!(!status.place.contains("fleet") || status.place.starts_with("postgres://test_manager@"));
-    let owner = Postgres::status(&kit::address(&database, OWNER), options).await.unwrap();
-    assert!(owner.warnings.iter().any(|w| w.contains("owner")), "{:?}", owner.warnings);
+    let owner = Postgres::status(&kit::address(&database, OWNER), options)
+        .await
+        .unwrap();
+    assert!(
+        owner.warnings.iter().any(|w| w.contains("owner")),
+        "{:?}",
+        owner.warnings
+    );
 }

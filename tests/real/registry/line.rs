@@ -122,7 +122,10 @@ async fn a_line_cut_between_commit_and_its_answer_loses_and_doubles_nothing() {
     let rows = there.audit(&AuditFilter::newest(1_000)).await.unwrap();
     let adds = rows.iter().filter(|row| row.action == "server.add").count();
     assert_eq!(adds, rounds, "one row each");
-    assert!(rows.iter().all(|row| row.refused.is_none()), "nothing was told as refused");
+    assert!(
+        rows.iter().all(|row| row.refused.is_none()),
+        "nothing was told as refused"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -156,12 +159,21 @@ async fn a_silent_line_holds_nobody_longer_than_the_deadline_and_comes_back() {
     assert!(matches!(*link.borrow_and_update(), LinkState::Lost { .. }));
     line.silent.store(false, Ordering::Relaxed);
     let back = Instant::now();
-    tokio::time::timeout(Duration::from_secs(15), link.wait_for(|state| *state == LinkState::Connected))
-        .await
-        .expect("it comes back by itself")
-        .unwrap();
+    tokio::time::timeout(
+        Duration::from_secs(15),
+        link.wait_for(|state| *state == LinkState::Connected),
+    )
+    .await
+    .expect("it comes back by itself")
+    .unwrap();
     assert!(back.elapsed() < Duration::from_secs(10), "{:?}", back.elapsed());
-    assert!(r.servers().await.unwrap().iter().any(|s| s.spec.code.as_str() == "prod-1"));
+    assert!(
+        r.servers()
+            .await
+            .unwrap()
+            .iter()
+            .any(|s| s.spec.code.as_str() == "prod-1")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -194,10 +206,13 @@ async fn a_database_that_restarts_is_found_again_and_nothing_acknowledged_is_los
         tokio::task::block_in_place(|| own.restart()).expect("restarting");
     }
     let mut link = r.link();
-    tokio::time::timeout(Duration::from_secs(10), link.wait_for(|state| *state == LinkState::Connected))
-        .await
-        .expect("it comes back")
-        .unwrap();
+    tokio::time::timeout(
+        Duration::from_secs(10),
+        link.wait_for(|state| *state == LinkState::Connected),
+    )
+    .await
+    .expect("it comes back")
+    .unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
     stop.store(true, Ordering::Relaxed);
     let acknowledged = writer.await.unwrap();
