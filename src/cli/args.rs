@@ -81,6 +81,15 @@ pub(super) enum Verb {
         #[arg(long, hide = true)]
         detached: bool,
     },
+    /// Show files as logs, and nothing else: follow, search, filter (Tab turns to the next file)
+    View {
+        /// Files, or commands in quotes that begin with `!`
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+        /// On this server's machine, through its shell access
+        #[arg(long, value_name = "SERVER")]
+        on: Option<String>,
+    },
     /// Start a private fleet on this machine, and open the dashboard on it
     Sandbox(SandboxArgs),
     /// Look at everything that can be wrong here, and say what to do

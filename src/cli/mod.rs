@@ -60,6 +60,9 @@ fn dispatch(cli: Cli, shell: &Shell) -> Result<ExitCode, Problem> {
     }
     let loaded = open::settings(&cli.global)?;
     let _log = open::logging(&loaded, matches!(cli.verb, Some(Verb::Worker { .. })));
+    if let Some(Verb::View { files, on }) = cli.verb {
+        return Ok(screen::run_view(std::sync::Arc::new(loaded), files, on, shell));
+    }
     let Some(verb) = cli.verb else {
         return Ok(screen::run(std::sync::Arc::new(loaded), shell));
     };
@@ -103,7 +106,10 @@ fn usage(error: &clap::Error) -> ExitCode {
 /// Whether the arguments ask for the dashboard: no verb among them, or the sandbox's.
 fn wants_dashboard() -> bool {
     match Cli::try_parse() {
-        Ok(Cli { verb: None, .. }) => true,
+        Ok(Cli {
+            verb: None | Some(Verb::View { .. }),
+            ..
+        }) => true,
         Ok(Cli {
             verb: Some(Verb::Sandbox(args)),
             ..

@@ -3,12 +3,13 @@
 use super::open;
 use super::shell::Shell;
 use crate::config::{self, Loaded, StartPane};
+use crate::domain::log::{LogPlace, LogTarget};
 use crate::domain::{Problem, SafeText};
 use crate::tui::action::{KeyClash, Keymap};
 use crate::tui::dashboard::{self, Dashboard, DashboardError};
 use crate::tui::model::{Message, Notice, NoticeLevel, Pane, UiSettings};
 use crate::tui::run::Pace;
-use crate::tui::task::OpsDoor;
+use crate::tui::task::{LogDoor, OpsDoor, Post};
 use crate::tui::term::{Modes, is_terminal};
 use crate::tui::theme::{Depth, Theme};
 use std::collections::BTreeMap;
@@ -26,6 +27,70 @@ pub(super) fn run(loaded: Arc<Loaded>, shell: &Shell) -> ExitCode {
             }
         }
     })
+}
+
+/// Shows logs and nothing else, and ends with its status.
+pub(super) fn run_view(loaded: Arc<Loaded>, files: Vec<String>, on: Option<String>, shell: &Shell) -> ExitCode {
+    dashboard::block_on(async {
+        match view(loaded, files, on).await {
+            Ok(status) => ExitCode::from(status),
+            Err(problem) => {
+                shell.problem(&problem);
+                ExitCode::FAILURE
+            }
+        }
+    })
+}
+
+/// # Errors
+/// When there is no terminal, a command is none, or the server is not known.
+async fn view(loaded: Arc<Loaded>, files: Vec<String>, on: Option<String>) -> Result<u8, Problem> {
+    needs_terminal()?;
+    // Files of this machine need no registry: they can be looked at where there is none.
+    let commands = files.iter().any(|file| file.trim_start().starts_with('!'));
+    let ops = if on.is_some() || commands {
+        Some(open::ops(Arc::clone(&loaded), "dashboard").await?)
+    } else {
+        None
+    };
+    let place = match (&on, &ops) {
+        (Some(code), Some(ops)) => {
+            let server = ops.server(code).await?;
+            LogPlace::Server {
+                id: server.id,
+                code: server.spec.code.to_string(),
+            }
+        }
+        _ => LogPlace::Here,
+    };
+    let mut targets = Vec::new();
+    for file in &files {
+        let target = LogTarget::parse(file, place.clone());
+        targets.push(target.map_err(|error| Problem::new("usage", format!("{file:?}: {error}")))?);
+    }
+    let (mut dashboard, odd) = dashboard(&loaded);
+    dashboard.ui.files = targets;
+    if let Some(ops) = &ops {
+        let ops = ops.clone();
+        dashboard.redact = Arc::new(move |text| ops.redacted(text));
+    }
+    let end = dashboard::show(dashboard, |post| {
+        tell_odd(post, odd);
+        LogDoor::new(ops, loaded.places.data_dir.clone())
+    })
+    .await
+    .map_err(|error| problem(&error))?;
+    Ok(dashboard::status(end))
+}
+
+fn tell_odd(post: &Post, odd: Vec<String>) {
+    for text in odd {
+        post.send(Message::Notice(Notice::Flash {
+            level: NoticeLevel::Warning,
+            text: SafeText::new(&text),
+            hint: Some("mend it in the configuration; `vigie doctor` lists all such things".to_owned()),
+        }));
+    }
 }
 
 /// # Errors
@@ -50,13 +115,7 @@ pub(super) async fn show(loaded: Arc<Loaded>) -> Result<u8, Problem> {
         move |text| ops.redacted(text)
     });
     let end = dashboard::show(dashboard, |post| {
-        for text in odd {
-            post.send(Message::Notice(Notice::Flash {
-                level: NoticeLevel::Warning,
-                text: SafeText::new(&text),
-                hint: Some("mend it in the configuration; `vigie doctor` lists all such things".to_owned()),
-            }));
-        }
+        tell_odd(post, odd);
         OpsDoor::new(ops, post)
     })
     .await
@@ -90,6 +149,8 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
                 StartPane::Instances => Pane::List,
             },
             keymap,
+            log_paths: crate::ops::log_paths(&loaded.places.data_dir),
+            files: Vec::new(),
             menu_delay: screen.menu_delay.0,
         },
         theme: theme.for_depth(depth()),

@@ -10,6 +10,7 @@ mod doctor;
 mod fleet;
 mod instances;
 mod jobs;
+mod logs;
 mod planning;
 mod rights;
 mod secrets;
@@ -27,6 +28,7 @@ pub use doctor::{Finding, Level, local as doctor_local};
 pub use fleet::Fleet;
 pub use instances::Removal;
 pub use jobs::Followed;
+pub use logs::{LogAsked, LogError, LogHandle, log_paths, open_log_here, remember_log, save_log};
 pub use planning::{InstancePlan, InstanceRequest, PassedOverServer, PlacementAnswer};
 pub use secrets::{Rotation, ShownUse};
 

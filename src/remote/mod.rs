@@ -8,6 +8,7 @@
 mod error;
 pub mod host;
 pub mod http;
+pub mod log;
 pub mod odoo;
 pub mod postgres;
 pub mod probe;

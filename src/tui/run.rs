@@ -96,6 +96,8 @@ pub trait Host {
     /// # Errors
     /// When the terminal has gone meanwhile.
     fn suspend(&mut self) -> io::Result<()>;
+    /// Puts a text into the clipboard of the terminal, where it takes that.
+    fn copy(&mut self, _text: &str) {}
     /// Takes the terminal again after something else had it.
     ///
     /// # Errors
@@ -319,6 +321,10 @@ where
         match effect {
             Effect::Quit => Some(Turn::End(End::Quit)),
             Effect::Suspend => Some(Turn::Suspend),
+            Effect::Copy(text) => {
+                self.host.copy(&text);
+                None
+            }
             effect => {
                 (self.submit)(effect);
                 None

@@ -57,7 +57,12 @@ pub(super) async fn run(verb: Verb, loaded: Loaded, shell: &Shell) -> Done {
         Verb::Job(verb) => job::run(&desk, verb).await,
         Verb::Audit(args) => audit::run(&desk, args).await,
         Verb::Secrets(verb) => secrets::run(&desk, verb).await,
-        Verb::Doctor | Verb::Registry(_) | Verb::Worker { .. } | Verb::Completions { .. } | Verb::Sandbox(_) => Ok(()),
+        Verb::Doctor
+        | Verb::Registry(_)
+        | Verb::Worker { .. }
+        | Verb::Completions { .. }
+        | Verb::Sandbox(_)
+        | Verb::View(_) => Ok(()),
     }
 }
 

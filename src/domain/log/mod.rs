@@ -64,7 +64,13 @@ impl TextRow {
         };
         let json = Json::read(text.as_str());
         let (head, readable) = match json {
-            Some(Json { head, text }) => (head, Some(text)),
+            Some(Json { head, text }) => {
+                let text = match head.level {
+                    Some(level) => SafeText::new(&format!("{:<5} {text}", level.word())),
+                    None => text,
+                };
+                (head, Some(text))
+            }
             None => (Head::read(text.as_str()), None),
         };
         Self {
@@ -114,8 +120,10 @@ pub enum Ask {
     Around(u64),
     /// The next line with something, and the lines around it; around the end where there is none.
     Find {
-        /// From where on; this line itself is no answer.
+        /// From where on.
         from: u64,
+        /// Whether the line there is an answer itself.
+        itself: bool,
         /// Whether to look up.
         back: bool,
         /// For what.
@@ -141,8 +149,10 @@ pub struct Page {
     pub rows: Vec<TextRow>,
     /// From where lines were looked at.
     pub from: u64,
-    /// Up to where.
+    /// Up to where; a last line that has no newline yet is read again, and begins here.
     pub to: u64,
+    /// Up to where there is nothing that this page doesn't know of.
+    pub seen: u64,
     /// The number of the first line, from 1, where the lines before it were counted.
     pub line: Option<u64>,
     /// The line that was looked for.

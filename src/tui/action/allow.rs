@@ -49,6 +49,14 @@ pub struct Situation<'a> {
     pub log: bool,
     /// Whether the log is searched.
     pub searched: bool,
+    /// Whether a file or a command's output is shown in place of a job's log.
+    pub file: bool,
+    /// How many lines of the log are marked.
+    pub marks: usize,
+    /// Whether anything of the log is hidden by filters.
+    pub filtered: bool,
+    /// Whether there is nothing but a log.
+    pub only_log: bool,
 }
 
 /// What an action does to the registry, where it does anything beyond reading it.
@@ -127,14 +135,29 @@ pub fn allowed(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
             Place::Servers => some(on.server.is_some(), "server"),
             Place::Instances => some(on.instance.is_some(), "instance"),
             Place::Templates => some(on.template.is_some(), "template"),
-            Place::Jobs | Place::Log => some(on.job.is_some(), "job"),
+            Place::Jobs | Place::Log | Place::WholeLog => some(on.job.is_some(), "job"),
             Place::Audit => some(on.row, "row"),
         },
-        Id::Log if on.job.is_none() => Err("no job has worked on it lately".to_owned()),
+        // Where no job has worked on a server, its own log is asked for.
+        Id::Log if on.job.is_none() && on.place != Place::Servers => Err("no job has worked on it lately".to_owned()),
+        Id::Log if on.job.is_none() && on.server.is_none() => Err("no server is selected".to_owned()),
+        Id::LogClose if !on.file => Err("no file is open".to_owned()),
+        Id::LogClose if on.only_log => Err("there is nothing behind it: q leaves".to_owned()),
+        Id::NextMark | Id::PreviousMark if on.marks == 0 => Err("no line is marked yet (m)".to_owned()),
+        Id::LogContext if !on.filtered => Err("nothing is hidden (& filters, L levels)".to_owned()),
+        id if needs_log(id) && !on.log => Err("no log is shown".to_owned()),
         Id::SearchNext | Id::SearchPrevious if !on.searched => Err("nothing is searched for yet (/)".to_owned()),
         Id::Again if !on.can_try_again => Err("nothing failed that could be tried again".to_owned()),
         _ => Ok(()),
     }
+}
+
+fn needs_log(id: ActionId) -> bool {
+    use ActionId as Id;
+    matches!(
+        id,
+        Id::LogMark | Id::LogCopy | Id::LogCopyScreen | Id::LogSave | Id::NextError | Id::PreviousError
+    )
 }
 
 fn some(there: bool, what: &str) -> Result<(), String> {
@@ -183,7 +206,7 @@ fn delete(on: &Situation<'_>) -> Result<(), String> {
             Some(template) if template.state == TemplateState::Creating => Err("a job works on it".to_owned()),
             Some(_) => Ok(()),
         },
-        Place::Jobs | Place::Log => Err("jobs are kept as history".to_owned()),
+        Place::Jobs | Place::Log | Place::WholeLog => Err("jobs are kept as history".to_owned()),
         Place::Audit => Err("what happened stays written down".to_owned()),
     }
 }
@@ -193,7 +216,7 @@ const UNREAD: &str = "the fleet is still being read";
 
 fn new(on: &Situation<'_>) -> Result<(), String> {
     match on.place {
-        Place::Servers | Place::Log | Place::Audit => Ok(()),
+        Place::Servers | Place::Log | Place::WholeLog | Place::Audit => Ok(()),
         _ if on.servers.is_none() => Err(UNREAD.to_owned()),
         _ if on.servers == Some(0) => Err("there is no server yet: 1, then n".to_owned()),
         Place::Templates => Ok(()),

@@ -6,13 +6,31 @@ mod key;
 mod keymap;
 mod line;
 mod table;
+mod table_log;
 #[cfg(test)]
 mod tests;
 
 pub use allow::{JobFacts, Situation, allowed, deed, rightful};
 pub use key::{Key, Sequence, parse_sequence, show_sequence};
 pub use keymap::{Found, KeyClash, Keymap};
-pub use table::ACTIONS;
+
+/// Everything that can be done.
+pub const ACTIONS: &[Action] = &joined::<{ table::ACTIONS.len() + table_log::ACTIONS.len() }>();
+
+/// The actions, and behind them those of the log.
+const fn joined<const N: usize>() -> [Action; N] {
+    let mut all = [table::ACTIONS[0]; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < table::ACTIONS.len() {
+            table::ACTIONS[at]
+        } else {
+            table_log::ACTIONS[at - table::ACTIONS.len()]
+        };
+        at += 1;
+    }
+    all
+}
 
 /// Where one stands: which pane has the focus, and what it shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,11 +47,23 @@ pub enum Place {
     Audit,
     /// The log.
     Log,
+    /// The log, on the whole screen.
+    WholeLog,
 }
 
 impl Place {
     /// All of them.
     pub const ALL: [Self; 6] = [
+        Self::Servers,
+        Self::Instances,
+        Self::Templates,
+        Self::Jobs,
+        Self::Audit,
+        Self::Log,
+        Self::WholeLog,
+    ];
+    /// All but the log on the whole screen, where digits mean times.
+    pub const PANES: [Self; 6] = [
         Self::Servers,
         Self::Instances,
         Self::Templates,
@@ -53,6 +83,7 @@ impl Place {
             Self::Jobs => "jobs",
             Self::Audit => "what happened",
             Self::Log => "log",
+            Self::WholeLog => "zoomed log",
         }
     }
 }
@@ -119,6 +150,28 @@ pub enum ActionId {
     SearchNext,
     SearchPrevious,
     Again,
+    LogOpen,
+    LogClose,
+    LogFilters,
+    LogLevel,
+    LogContext,
+    LogWrap,
+    LogTime,
+    NextError,
+    PreviousError,
+    LogMark,
+    NextMark,
+    PreviousMark,
+    LogCopy,
+    LogCopyScreen,
+    LogSave,
+    SinceAll,
+    SinceHead,
+    SinceMinute,
+    SinceFive,
+    SinceQuarter,
+    SinceHalf,
+    SinceHour,
     Down,
     Up,
     PageDown,

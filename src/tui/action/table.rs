@@ -4,15 +4,16 @@ use super::line::{act, line, look, program};
 use super::{Action, ActionId, Danger, Place};
 
 const SERVERS: &[Place] = &[Place::Servers];
-const LOG: &[Place] = &[Place::Log];
+const LOG: &[Place] = &[Place::Log, Place::WholeLog];
 const LISTS: &[Place] = &Place::LISTS;
 const FLEET: &[Place] = &[Place::Servers, Place::Instances, Place::Templates, Place::Jobs];
 const ALL: &[Place] = &Place::ALL;
+const PANES: &[Place] = &Place::PANES;
 
 use ActionId as Id;
 
-/// Everything that can be done.
-pub const ACTIONS: &[Action] = &[
+/// Everything that can be done, but for the log's own.
+pub(super) const ACTIONS: &[Action] = &[
     act(
         line(
             Id::Activate,
@@ -62,7 +63,13 @@ pub const ACTIONS: &[Action] = &[
             Id::Retry,
             "retry",
             &["a r"],
-            &[Place::Instances, Place::Templates, Place::Jobs, Place::Log],
+            &[
+                Place::Instances,
+                Place::Templates,
+                Place::Jobs,
+                Place::Log,
+                Place::WholeLog,
+            ],
             "retry",
             "runs the failed, cancelled or stuck job again",
         ),
@@ -73,7 +80,13 @@ pub const ACTIONS: &[Action] = &[
             Id::CancelJob,
             "cancel-job",
             &["a k"],
-            &[Place::Instances, Place::Templates, Place::Jobs, Place::Log],
+            &[
+                Place::Instances,
+                Place::Templates,
+                Place::Jobs,
+                Place::Log,
+                Place::WholeLog,
+            ],
             "cancel the job",
             "asks the job to stop, and undoes what it did",
         ),
@@ -213,7 +226,7 @@ pub const ACTIONS: &[Action] = &[
             &["/"],
             ALL,
             "filter",
-            "filters the list as one types (`!word` leaves out); in the log: searches it",
+            "filters the list as one types (`!word` leaves out); in the log: searches it (a regular expression), and keeps the other lines",
         ),
         9,
     ),
@@ -355,7 +368,7 @@ pub const ACTIONS: &[Action] = &[
         Id::ServersPane,
         "servers-pane",
         &["1"],
-        ALL,
+        PANES,
         "servers",
         "to the servers",
     ),
@@ -363,25 +376,25 @@ pub const ACTIONS: &[Action] = &[
         Id::InstancesPane,
         "instances-pane",
         &["2"],
-        ALL,
+        PANES,
         "instances",
         "to the selected server's instances",
     ),
-    line(Id::LogPane, "log-pane", &["3"], ALL, "log", "to the log"),
+    line(Id::LogPane, "log-pane", &["3"], PANES, "log", "to the log"),
     line(
         Id::TemplatesList,
         "templates-list",
         &["4"],
-        ALL,
+        PANES,
         "templates",
         "to the templates",
     ),
-    line(Id::JobsList, "jobs-list", &["5"], ALL, "jobs", "to the jobs"),
+    line(Id::JobsList, "jobs-list", &["5"], PANES, "jobs", "to the jobs"),
     line(
         Id::AuditList,
         "audit-list",
         &["6"],
-        ALL,
+        PANES,
         "what happened",
         "to what happened: who did what, on what, from what to what, refused attempts too",
     ),

@@ -3,6 +3,7 @@
 
 use super::effect::{Act, Target};
 use super::form::Form;
+use super::log::{LogFilters, LogPrompt};
 use super::message::PlanPreview;
 use crate::domain::check::CheckReport;
 use crate::domain::instance::Instance;
@@ -40,6 +41,10 @@ pub enum Layer {
     Confirm(Box<Confirm>),
     /// A form.
     Form(Box<Form>),
+    /// The log's filters.
+    LogFilters(Box<LogFilters>),
+    /// What to open as a log.
+    LogPrompt(Box<LogPrompt>),
     /// A filter or search being typed.
     Typing {
         /// Its text.

@@ -2,6 +2,7 @@
 
 use super::draft::{Expected, InstanceDraft, ServerDraft, TemplateDraft};
 use crate::domain::audit::AuditFilter;
+use crate::domain::log::{Ask, LogTarget, Sieve};
 use crate::domain::{InstanceId, JobId, ServerId, TemplateId};
 
 /// Names one asked action; its end comes back under it.
@@ -188,6 +189,53 @@ pub enum Effect {
         /// Which.
         filter: Box<AuditFilter>,
     },
+    /// Open a file or run a command, and tell how it grows until another log is shown:
+    /// [`super::Answer::LogOpened`], [`super::Answer::LogTold`].
+    OpenLog {
+        /// Comes back with what is told of it.
+        id: u64,
+        /// What.
+        target: LogTarget,
+    },
+    /// Read part of what is open: [`super::Answer::LogPage`].
+    ReadLog {
+        /// Of which.
+        id: u64,
+        /// Comes back with the answer; late ones are dropped.
+        seq: u64,
+        /// What is asked.
+        ask: Ask,
+        /// What is let through.
+        sieve: Sieve,
+        /// Nothing before this position.
+        floor: u64,
+        /// At most so many lines.
+        limit: usize,
+    },
+    /// Stop looking through it.
+    StopLogRead,
+    /// Write the log, as far as it is let through, into a file.
+    SaveLog {
+        /// The file or command that is open; `None`: the job's.
+        id: Option<u64>,
+        /// The job whose log is shown.
+        job: Option<JobId>,
+        /// What is let through.
+        sieve: Sieve,
+        /// Nothing before this position.
+        floor: u64,
+        /// What the file's name begins with.
+        name: String,
+    },
+    /// Keep where a server's log is.
+    RememberLog {
+        /// The server's code.
+        server: String,
+        /// The path or command, as it was typed.
+        text: String,
+    },
+    /// Put a text into the clipboard of the operator's terminal.
+    Copy(String),
     /// Make the plan of an instance without queueing it: [`super::Answer::Plan`].
     PlanInstance {
         /// Comes back with the answer; late ones are dropped.
@@ -225,6 +273,10 @@ pub enum TaskKey {
     LogBefore,
     /// Rows of the audit.
     Audit,
+    /// Writing a log into a file.
+    LogSave,
+    /// What is remembered of logs.
+    LogPaths,
     /// The form's plan.
     Plan,
     /// A look at a server.
@@ -255,15 +307,17 @@ impl Effect {
             Self::LoadFleet => TaskKey::Fleet,
             Self::LoadHistory(_) => TaskKey::History,
             Self::LoadInstance(_) => TaskKey::Instance,
-            Self::FollowLog(_) | Self::UnfollowLog => TaskKey::Log,
-            Self::LogBefore { .. } => TaskKey::LogBefore,
+            Self::FollowLog(_) | Self::UnfollowLog | Self::OpenLog { .. } => TaskKey::Log,
+            Self::LogBefore { .. } | Self::ReadLog { .. } | Self::StopLogRead => TaskKey::LogBefore,
+            Self::SaveLog { .. } => TaskKey::LogSave,
+            Self::RememberLog { .. } => TaskKey::LogPaths,
             Self::LoadAudit { .. } => TaskKey::Audit,
             Self::PlanInstance { .. } => TaskKey::Plan,
             Self::Act { act, .. } => match act {
                 Act::Test(_) | Act::Check(_) | Act::CheckAll => TaskKey::Look(act.target()),
                 _ => TaskKey::Change(act.target()),
             },
-            Self::CancelTask(_) | Self::Suspend | Self::Quit => TaskKey::Loop,
+            Self::CancelTask(_) | Self::Copy(_) | Self::Suspend | Self::Quit => TaskKey::Loop,
         }
     }
 
@@ -277,9 +331,12 @@ impl Effect {
             | Self::UnfollowLog
             | Self::LogBefore { .. }
             | Self::LoadAudit { .. }
+            | Self::OpenLog { .. }
+            | Self::ReadLog { .. }
+            | Self::StopLogRead
             | Self::PlanInstance { .. } => Policy::LatestWins,
-            Self::Act { .. } => Policy::Serial,
-            Self::CancelTask(_) | Self::Suspend | Self::Quit => Policy::Parallel,
+            Self::Act { .. } | Self::SaveLog { .. } | Self::RememberLog { .. } => Policy::Serial,
+            Self::CancelTask(_) | Self::Copy(_) | Self::Suspend | Self::Quit => Policy::Parallel,
         }
     }
 }

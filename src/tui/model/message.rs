@@ -7,6 +7,7 @@ use crate::domain::check::CheckReport;
 use crate::domain::health::HealthStatus;
 use crate::domain::instance::{Customer, Instance, InstanceState, Plan};
 use crate::domain::job::{Job, LogLine, PlannedStep};
+use crate::domain::log::{LogStatus, Page};
 use crate::domain::rights::Rights;
 use crate::domain::server::Server;
 use crate::domain::template::Template;
@@ -59,6 +60,38 @@ pub enum Answer {
         seq: u64,
         /// Them.
         rows: Vec<AuditEntry>,
+    },
+    /// A file or a command's output is open, or why not.
+    LogOpened {
+        /// As asked.
+        id: u64,
+        /// How it stands.
+        result: Result<LogStatus, Problem>,
+    },
+    /// It has grown, or more of it was counted.
+    LogTold {
+        /// Of which.
+        id: u64,
+        /// How it stands.
+        status: LogStatus,
+    },
+    /// Part of it, as it was asked for.
+    LogPage {
+        /// Of which.
+        id: u64,
+        /// As asked.
+        seq: u64,
+        /// The part, or why there is none.
+        result: Result<Box<Page>, Problem>,
+    },
+    /// How far a long look through it has come.
+    LogLooked {
+        /// Through which.
+        id: u64,
+        /// As asked.
+        seq: u64,
+        /// Bytes looked at.
+        bytes: u64,
     },
     /// The plan of an instance.
     Plan {

@@ -26,7 +26,10 @@ pub use fleet::{Glance, Store};
 pub use form::{Choice, FIELD_MAX, Field, FieldId, FieldKind, Form, FormKind, PlanState, insert, may_type};
 pub use layout::{Layout, Pane, layout};
 pub use list::{ListState, Move};
-pub use log::{LINES_A_PAGE, LogRow, LogView, Need, RowKind};
+pub use log::{
+    Asking, At, LINES_A_PAGE, LogFilters, LogPrompt, LogRow, LogView, Need, PATH_MAX, RowKind, Shown as LogShown,
+    TextLog, TimeMode, wrap,
+};
 pub use message::{Answer, Delta, Ended, Fleet, HistoryPoint, InstanceRow, Message, Notice, NoticeLevel, PlanPreview};
 pub use orders::{Lists, Tab};
 pub use page::{Page, PageLine, Tone};
@@ -139,6 +142,8 @@ pub struct Model {
     pub focus: Pane,
     /// Whether it has the whole screen.
     pub zoom: bool,
+    /// Whether there is nothing but a log.
+    pub only_log: bool,
     /// The log pane.
     pub log: LogView,
     /// The selected server's checks.
@@ -177,13 +182,15 @@ pub struct Model {
 impl Model {
     /// An empty dashboard that waits for its first [`Answer::Fleet`].
     pub fn new(settings: UiSettings, size: (u16, u16)) -> Self {
+        let only_log = !settings.files.is_empty();
         Self {
-            focus: settings.start,
+            focus: if only_log { Pane::Log } else { settings.start },
             settings,
+            only_log,
             size,
             store: Store::default(),
             lists: Lists::default(),
-            zoom: false,
+            zoom: only_log,
             log: LogView::default(),
             history: History::default(),
             layers: Vec::new(),
@@ -258,10 +265,11 @@ impl Model {
         (rows(Pane::Servers), rows(Pane::List))
     }
 
-    /// The rows of the log.
-    pub fn log_rows(&self) -> usize {
+    /// The columns and rows of the log, inside its frame.
+    pub fn log_size(&self) -> (usize, usize) {
         let layout = self.layout();
-        layout.rows(Pane::Log).max(1)
+        let columns = layout.pane(Pane::Log).width.saturating_sub(2);
+        (usize::from(columns).max(1), layout.rows(Pane::Log).max(1))
     }
 
     /// How many rows the bottom asks for: an error with its hint needs two.
@@ -282,6 +290,14 @@ impl Model {
         }
     }
 
+    /// Where one stands, as keys see it.
+    pub fn key_place(&self) -> Place {
+        match self.place() {
+            Place::Log if self.zoom => Place::WholeLog,
+            place => place,
+        }
+    }
+
     /// The keys.
     pub fn keymap(&self) -> &Keymap {
         &self.settings.keymap
@@ -290,6 +306,7 @@ impl Model {
     /// Whether something on the screen turns.
     pub fn is_working(&self) -> bool {
         !self.asked.is_empty()
+            || self.log.is_looking()
             || self
                 .store
                 .jobs
@@ -359,7 +376,7 @@ impl Model {
     /// The newest job of what is selected.
     pub fn current_job(&self) -> Option<JobId> {
         match self.place() {
-            Place::Log => self.log.job,
+            Place::Log | Place::WholeLog => self.log.job.filter(|_| self.log.text.is_none()),
             Place::Jobs => self.lists.jobs.selected,
             Place::Audit => self.lists.audit.job(),
             Place::Instances => self
@@ -388,7 +405,7 @@ impl Model {
             Place::Instances => self.lists.instance().map(Target::Instance),
             Place::Templates => self.lists.templates.selected.map(Target::Template),
             Place::Jobs => self.lists.jobs.selected.map(Target::Job),
-            Place::Log => self.log.job.map(Target::Job),
+            Place::Log | Place::WholeLog => self.current_job().map(Target::Job),
             Place::Audit => None,
         }
     }
@@ -402,7 +419,7 @@ impl Model {
 
     /// Where one stands, and on what, for [`super::action::allowed`].
     pub fn situation(&self) -> Situation<'_> {
-        let place = self.place();
+        let place = self.key_place();
         let job = self
             .current_job()
             .and_then(|id| self.store.job(id))
@@ -430,8 +447,12 @@ impl Model {
             problems: self.store.servers.iter().filter(|server| is_problem(server)).count(),
             ready_templates: self.store.ready_templates().count(),
             can_try_again: self.failed.is_some(),
-            log: self.log.job.is_some(),
-            searched: !self.log.search.is_empty(),
+            log: self.log.is_open(),
+            searched: self.log.search.is_some(),
+            file: self.log.text.is_some(),
+            marks: self.log.marks.len(),
+            filtered: !self.log.sieve.is_open(),
+            only_log: self.only_log,
         }
     }
 }

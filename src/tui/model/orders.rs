@@ -149,7 +149,7 @@ impl Lists {
     /// The filter of a place.
     pub fn filter(&self, place: Place) -> &Filter {
         match (place, self.tab) {
-            (Place::Servers | Place::Log, _) => &self.servers.filter,
+            (Place::Servers | Place::Log | Place::WholeLog, _) => &self.servers.filter,
             (Place::Instances, Tab::All) => &self.all.filter,
             (Place::Instances, _) => &self.here.filter,
             (Place::Templates, _) => &self.templates.filter,
@@ -162,7 +162,7 @@ impl Lists {
     pub fn set_filter(&mut self, place: Place, text: &str, store: &Store, rows: (usize, usize)) {
         let filter = Filter::new(text);
         match (place, self.tab) {
-            (Place::Servers | Place::Log, _) => self.servers.filter = filter,
+            (Place::Servers | Place::Log | Place::WholeLog, _) => self.servers.filter = filter,
             (Place::Instances, Tab::All) => self.all.filter = filter,
             (Place::Instances, _) => self.here.filter = filter,
             (Place::Templates, _) => self.templates.filter = filter,
@@ -335,7 +335,7 @@ impl Lists {
                 changed
             }
             Place::Audit => self.audit.go(to, rows.1),
-            Place::Log => false,
+            Place::Log | Place::WholeLog => false,
         }
     }
 

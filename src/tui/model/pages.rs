@@ -83,7 +83,7 @@ impl Lines {
 }
 
 fn help(model: &Model) -> Page {
-    let place = model.place();
+    let place = model.key_place();
     let situation = model.situation();
     let mut out = Lines(Vec::new());
     for group in [Group::Look, Group::Act, Group::Move, Group::Program] {

@@ -4,7 +4,9 @@ use super::layout::Pane;
 use crate::domain::SafeText;
 use crate::domain::capacity::Thresholds;
 use crate::domain::health::HealthRules;
+use crate::domain::log::LogTarget;
 use crate::tui::action::Keymap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What the dashboard is told once, from the settings.
@@ -30,6 +32,10 @@ pub struct UiSettings {
     pub start: Pane,
     /// The keys.
     pub keymap: Keymap,
+    /// Where the servers' own logs are, by their codes: a path, or `!` and a command.
+    pub log_paths: BTreeMap<String, String>,
+    /// Files that are shown as logs, and nothing else.
+    pub files: Vec<LogTarget>,
     /// How long the rest of a key sequence is waited for before its menu is shown.
     pub menu_delay: Duration,
 }
@@ -50,6 +56,8 @@ impl Default for UiSettings {
             ascii: false,
             start: Pane::Servers,
             keymap: Keymap::default(),
+            log_paths: BTreeMap::new(),
+            files: Vec::new(),
             menu_delay: Duration::from_millis(300),
         }
     }

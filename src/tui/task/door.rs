@@ -2,6 +2,7 @@
 
 use super::act;
 use super::executor::{Door, Reply};
+use super::logs::Logs;
 use super::mailbox::Post;
 use super::watch::Watch;
 use crate::domain::{InstanceId, JobId, Problem, SafeText, ServerId};
@@ -27,6 +28,7 @@ const HISTORY: usize = 2_000;
 pub struct OpsDoor {
     ops: Ops,
     watch: Arc<Watch>,
+    logs: Logs,
 }
 
 impl OpsDoor {
@@ -34,13 +36,14 @@ impl OpsDoor {
     /// runtime; what it starts ends when the door is dropped.
     pub fn new(ops: Ops, post: &Post) -> Self {
         let watch = Watch::start(ops.clone(), post.clone());
-        Self { ops, watch }
+        let logs = Logs::new(Some(ops.clone()), ops.loaded().places.data_dir.clone());
+        Self { ops, watch, logs }
     }
 }
 
 impl Door for OpsDoor {
     fn carry_out(&self, effect: Effect, reply: Reply) -> BoxFuture<'static, ()> {
-        let (ops, watch) = (self.ops.clone(), Arc::clone(&self.watch));
+        let (ops, watch, logs) = (self.ops.clone(), Arc::clone(&self.watch), self.logs.clone());
         async move {
             match effect {
                 Effect::LoadFleet => {
@@ -50,9 +53,12 @@ impl Door for OpsDoor {
                 }
                 Effect::LoadHistory(server) => tell(&reply, "the health history", history(&ops, server).await),
                 Effect::LoadInstance(id) => tell(&reply, "the instance", instance(&ops, id).await),
-                Effect::FollowLog(job) => watch.follow(job, &reply).await,
+                Effect::FollowLog(job) => {
+                    logs.close();
+                    watch.follow(job, &reply).await;
+                }
                 // The one that followed is stopped already: this took its key.
-                Effect::UnfollowLog => {}
+                Effect::UnfollowLog => logs.close(),
                 Effect::LogBefore { job, before, limit } => {
                     tell(&reply, "the log", log_before(&ops, job, before, limit).await);
                 }
@@ -68,7 +74,12 @@ impl Door for OpsDoor {
                     let result = act::carry_out(&ops, ticket, act, &reply).await.map(Box::new);
                     reply.answer(Answer::Ended { ticket, result });
                 }
-                Effect::CancelTask(_) | Effect::Suspend | Effect::Quit => {}
+                effect @ (Effect::OpenLog { .. }
+                | Effect::ReadLog { .. }
+                | Effect::StopLogRead
+                | Effect::SaveLog { .. }
+                | Effect::RememberLog { .. }) => logs.carry_out(effect, &reply).await,
+                Effect::CancelTask(_) | Effect::Copy(_) | Effect::Suspend | Effect::Quit => {}
             }
         }
         .boxed()

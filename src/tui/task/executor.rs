@@ -204,7 +204,7 @@ impl Executor {
             settled,
         };
         let executor = self.clone();
-        let follows = matches!(effect, Effect::FollowLog(_));
+        let follows = matches!(effect, Effect::FollowLog(_) | Effect::OpenLog { .. });
         let name = what(&effect);
         let work = async move {
             let shared = &executor.0;
@@ -276,11 +276,14 @@ fn what(effect: &Effect) -> &'static str {
         Effect::LoadHistory(_) => "reading the health history",
         Effect::LoadInstance(_) => "reading the instance",
         Effect::FollowLog(_) | Effect::UnfollowLog => "following the log",
-        Effect::LogBefore { .. } => "reading the log",
+        Effect::LogBefore { .. } | Effect::ReadLog { .. } | Effect::StopLogRead => "reading the log",
+        Effect::OpenLog { .. } => "opening the log",
+        Effect::SaveLog { .. } => "saving the log",
+        Effect::RememberLog { .. } => "remembering the log's path",
         Effect::LoadAudit { .. } => "reading what happened",
         Effect::PlanInstance { .. } => "planning the instance",
         Effect::Act { .. } => "the action",
-        Effect::CancelTask(_) | Effect::Suspend | Effect::Quit => "the loop",
+        Effect::CancelTask(_) | Effect::Copy(_) | Effect::Suspend | Effect::Quit => "the loop",
     }
 }
 

@@ -4,9 +4,11 @@
 mod act;
 mod door;
 mod executor;
+mod logs;
 mod mailbox;
 mod watch;
 
 pub use door::OpsDoor;
 pub use executor::{Door, Executor, Reply};
+pub use logs::LogDoor;
 pub use mailbox::{Mailbox, Post, mailbox};

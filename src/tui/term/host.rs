@@ -107,6 +107,71 @@ impl Host for TtyHost {
     fn resume(&mut self) -> io::Result<()> {
         self.screen.enter_again()
     }
+
+    fn copy(&mut self, text: &str) {
+        let var = |name| std::env::var(name).unwrap_or_default();
+        let around = Around::of(&var("TMUX"), &var("TERM"));
+        // A terminal that is gone says so to the next frame.
+        let _ = super::out::write_now(&clipboard(text, around));
+    }
+}
+
+/// What stands between this program and the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Around {
+    Nothing,
+    Tmux,
+    Screen,
+}
+
+impl Around {
+    fn of(tmux: &str, term: &str) -> Self {
+        match (tmux.is_empty(), term.starts_with("screen")) {
+            (false, _) => Self::Tmux,
+            (true, true) => Self::Screen,
+            (true, false) => Self::Nothing,
+        }
+    }
+}
+
+/// The bytes that put a text into the clipboard (OSC 52). tmux takes them for itself where its
+/// `set-clipboard` is `on`, and hands them on in an envelope where `allow-passthrough` is: it gets both.
+fn clipboard(text: &str, around: Around) -> Vec<u8> {
+    use base64::Engine;
+    let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+    let plain = format!("\x1b]52;c;{encoded}\x1b\\");
+    match around {
+        Around::Nothing => plain.into_bytes(),
+        Around::Tmux => format!("{plain}\x1bPtmux;{}\x1b\\", plain.replace('\x1b', "\x1b\x1b")).into_bytes(),
+        Around::Screen => {
+            // It cuts long envelopes: many short ones are put together again by the terminal.
+            let mut out = Vec::new();
+            let inner = format!("\x1b]52;c;{encoded}\x07");
+            for piece in inner.as_bytes().chunks(240) {
+                out.extend_from_slice(b"\x1bP");
+                out.extend_from_slice(piece);
+                out.extend_from_slice(b"\x1b\\");
+            }
+            out
+        }
+    }
+}
+
+#[cfg(test)]
+mod clipboard_tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_copied_through_whatever_stands_between() {
+        assert_eq!(clipboard("hi", Around::Nothing), b"\x1b]52;c;aGk=\x1b\\");
+        let tmux = String::from_utf8(clipboard("hi", Around::of("/tmp/tmux,1,0", "tmux-256color"))).unwrap();
+        assert_eq!(tmux, "\x1b]52;c;aGk=\x1b\\\x1bPtmux;\x1b\x1b]52;c;aGk=\x1b\x1b\\\x1b\\");
+        let screen = clipboard(&"x".repeat(600), Around::of("", "screen"));
+        assert_eq!(screen.windows(2).filter(|two| *two == b"\x1bP").count(), 4);
+        // What is copied can't end the envelope: it is encoded.
+        let hostile = clipboard("\x1b\\\x07\x1b]0;x", Around::Nothing);
+        assert_eq!(hostile.iter().filter(|byte| **byte == 0x1b).count(), 2);
+    }
 }
 
 impl Stream for TtySignals {

@@ -1,12 +1,12 @@
 //! What each action of the table does.
 
-use super::{ask, follow, form, resettle, server_selected};
+use super::{ask, follow, form, log, resettle, server_selected};
 use crate::domain::health::HealthStatus;
 use crate::domain::job::JobState;
 use crate::tui::action::{ActionId, Place};
 use crate::tui::model::{
-    Act, Asked, Effect, LINES_A_PAGE, Layer, Model, Move, Need, NoticeLevel, Now, Pane, Subject, Tab, Target,
-    TemplateWork, Ticket, is_problem,
+    Act, Asked, Effect, Layer, Model, Move, NoticeLevel, Now, Pane, Subject, Tab, Target, TemplateWork, Ticket,
+    is_problem,
 };
 use tui_input::Input;
 
@@ -46,6 +46,7 @@ pub(super) fn perform(model: &mut Model, id: ActionId, now: &Now) -> Vec<Effect>
         Id::NextProblem => next_problem(model, now),
         Id::Open => open(model, now),
         Id::Back => back(model),
+        Id::Zoom if model.only_log => Vec::new(),
         Id::Zoom => {
             model.zoom = !model.zoom;
             resettle(model);
@@ -54,7 +55,12 @@ pub(super) fn perform(model: &mut Model, id: ActionId, now: &Now) -> Vec<Effect>
         Id::Help => push(model, Layer::Help { scroll: 0 }),
         Id::Filter => {
             let text = match model.place() {
-                Place::Log => model.log.search.clone(),
+                Place::Log => model
+                    .log
+                    .search
+                    .as_ref()
+                    .map(|p| p.text().to_owned())
+                    .unwrap_or_default(),
                 place => model.lists.filter(place).text().to_owned(),
             };
             let layer = Layer::Typing {
@@ -63,16 +69,9 @@ pub(super) fn perform(model: &mut Model, id: ActionId, now: &Now) -> Vec<Effect>
             };
             push(model, layer)
         }
-        Id::SearchNext | Id::SearchPrevious => {
-            let height = model.log_rows();
-            if !model.log.find(id == Id::SearchPrevious, height) {
-                let text = format!("{:?} is nowhere in the lines here", model.log.search);
-                super::flash(model, now, NoticeLevel::Info, text, None);
-            }
-            Vec::new()
-        }
+        Id::SearchNext | Id::SearchPrevious => log::search(model, id == Id::SearchPrevious, now),
         Id::Describe => describe(model),
-        Id::Log => log(model),
+        Id::Log => show_log(model),
         Id::Redraw => vec![Effect::LoadFleet],
         Id::Suspend => vec![Effect::Suspend],
         // Handled before the table is asked; here for settings that bind it to something else.
@@ -81,7 +80,7 @@ pub(super) fn perform(model: &mut Model, id: ActionId, now: &Now) -> Vec<Effect>
         Id::New => form::open_new(model, now),
         Id::Edit => form::open_edit(model),
         Id::Again => again(model, now),
-        _ => change(model, id, now),
+        id => log::perform(model, id, now).unwrap_or_else(|| change(model, id, now)),
     }
 }
 
@@ -91,6 +90,9 @@ fn step(pane: Pane, by: usize) -> Pane {
 }
 
 fn focus(model: &mut Model, pane: Pane) -> Vec<Effect> {
+    if model.only_log {
+        return log::next_file(model);
+    }
     model.focus = pane;
     resettle(model);
     Vec::new()
@@ -145,30 +147,10 @@ fn follow_selected(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-fn need(model: &Model, need: Need) -> Vec<Effect> {
-    match (need, model.log.job) {
-        (Need::Before(before), Some(job)) => vec![Effect::LogBefore {
-            job,
-            before,
-            limit: LINES_A_PAGE,
-        }],
-        (Need::Follow, Some(job)) => vec![Effect::FollowLog(job)],
-        _ => Vec::new(),
-    }
-}
-
 fn go(model: &mut Model, to: Move, now: &Now) -> Vec<Effect> {
     let place = model.place();
     if place == Place::Log {
-        let height = model.log_rows();
-        let half = isize::try_from(height.max(2) / 2).unwrap_or(1);
-        let wanted = match to {
-            Move::Rows(by) => model.log.scroll(by, height),
-            Move::HalfPages(by) => model.log.scroll(by * half, height),
-            Move::Top => model.log.to_top(height),
-            Move::Bottom => model.log.to_end(),
-        };
-        return need(model, wanted);
+        return log::scroll(model, to);
     }
     let rows = model.rows();
     let Model { lists, store, .. } = model;
@@ -186,6 +168,9 @@ fn go(model: &mut Model, to: Move, now: &Now) -> Vec<Effect> {
 }
 
 fn sideways(model: &mut Model, right: bool) -> Vec<Effect> {
+    if model.focus == Pane::Log && model.log.wrap {
+        return Vec::new();
+    }
     if model.focus == Pane::Log {
         let left = model.log.left;
         model.log.left = if right {
@@ -203,8 +188,9 @@ fn open(model: &mut Model, now: &Now) -> Vec<Effect> {
         Place::Servers if model.store.servers.is_empty() => form::open_new(model, now),
         Place::Servers => show(model, Tab::Here),
         Place::Instances | Place::Templates | Place::Audit => describe(model),
-        Place::Jobs => log(model),
-        Place::Log => {
+        Place::Jobs => show_log(model),
+        Place::Log | Place::WholeLog if model.only_log => Vec::new(),
+        Place::Log | Place::WholeLog => {
             model.zoom = !model.zoom;
             resettle(model);
             Vec::new()
@@ -245,9 +231,15 @@ fn back(model: &mut Model) -> Vec<Effect> {
     if model.flash.is_some() {
         model.flash = None;
         resettle(model);
-    } else if place == Place::Log && !model.log.search.is_empty() {
-        model.log.search.clear();
+    } else if place == Place::Log && model.log.search.is_some() {
+        model.log.search = None;
         model.log.hit = None;
+    } else if place == Place::Log && model.only_log {
+        return if model.log.following() {
+            Vec::new()
+        } else {
+            log::to_end(model)
+        };
     } else if place != Place::Log && !model.lists.filter(place).text().is_empty() {
         let Model { lists, store, .. } = model;
         lists.set_filter(place, "", store, rows);
@@ -260,8 +252,7 @@ fn back(model: &mut Model) -> Vec<Effect> {
         model.zoom = false;
         resettle(model);
     } else if place == Place::Log && !model.log.following() {
-        let wanted = model.log.to_end();
-        return need(model, wanted);
+        return log::to_end(model);
     } else {
         focus(
             model,
@@ -298,16 +289,16 @@ fn describe(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-fn log(model: &mut Model) -> Vec<Effect> {
+fn show_log(model: &mut Model) -> Vec<Effect> {
     let Some(job) = model.current_job() else {
-        return Vec::new();
+        return log::prompt(model);
     };
     focus(model, Pane::Log);
     follow(model, job)
 }
 
 fn quit(model: &mut Model, now: &Now) -> Vec<Effect> {
-    if model.zoom {
+    if model.zoom && !model.only_log {
         model.zoom = false;
         resettle(model);
         return Vec::new();
@@ -461,6 +452,6 @@ fn delete(model: &Model) -> Option<Act> {
                     _ => Act::DeleteInstance { instance, version },
                 }
             }),
-        Place::Jobs | Place::Audit | Place::Log => None,
+        Place::Jobs | Place::Audit | Place::Log | Place::WholeLog => None,
     }
 }

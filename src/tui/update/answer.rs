@@ -1,6 +1,6 @@
 //! What tasks came back with.
 
-use super::{ask, flash, follow, resettle, select, server_selected};
+use super::{ask, flash, follow, log, resettle, select, server_selected};
 use crate::domain::job::{Job, JobState};
 use crate::domain::{JobId, Problem};
 use crate::tui::model::{
@@ -34,7 +34,7 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
             Vec::new()
         }
         Answer::LogLines { job, lines, end } => {
-            if model.log.job == Some(job) {
+            if model.log.job == Some(job) && model.log.text.is_none() {
                 model.log.take(lines, end);
             }
             Vec::new()
@@ -42,6 +42,13 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
         Answer::Audit { seq, rows } => {
             let height = model.rows().1;
             model.lists.audit.take(seq, rows, height)
+        }
+        Answer::LogTold { id, status } => log::told(model, id, status),
+        Answer::LogOpened { id, result } => log::opened(model, id, result),
+        Answer::LogPage { id, seq, result } => log::page(model, id, seq, result, now),
+        Answer::LogLooked { id, seq, bytes } => {
+            log::looked(model, id, seq, bytes);
+            Vec::new()
         }
         Answer::Plan { seq, result } => {
             if let Some(Layer::Form(form)) = model.layers.iter_mut().rev().find(|l| matches!(l, Layer::Form(_))) {
@@ -114,7 +121,7 @@ fn store_changed(model: &mut Model, instances: bool, now: &Now) -> Vec<Effect> {
     if last_check != model.history.as_of && model.history.due.is_none() {
         model.history.due = Some(now.mono + crate::tui::model::HISTORY_DELAY);
     }
-    if model.log.job.is_none() {
+    if model.log.job.is_none() && model.log.text.is_none() {
         let running = model.store.jobs.iter().find(|job| !job.state.is_over());
         if let Some(job) = running.or(model.store.jobs.first()).map(|job| job.id) {
             effects.extend(follow(model, job));

@@ -11,7 +11,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 /// The form of a new server, template or instance, by where one stands.
 pub(super) fn open_new(model: &mut Model, now: &Now) -> Vec<Effect> {
     let mut form = match model.place() {
-        Place::Servers | Place::Log | Place::Audit => fields::new_server(),
+        Place::Servers | Place::Log | Place::WholeLog | Place::Audit => fields::new_server(),
         Place::Templates => fields::new_template(model),
         Place::Instances | Place::Jobs => fields::new_instance(model),
     };

@@ -1,6 +1,6 @@
 //! Keys, pastes and sizes: to what lies on top, or through the keymap to the table's actions.
 
-use super::{act, flash, layer, resettle};
+use super::{act, flash, layer, log, resettle};
 use crate::tui::action::{Found, Key, action, allowed};
 use crate::tui::model::{Effect, Layer, Model, NoticeLevel, Now};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -31,7 +31,7 @@ pub(super) fn event(model: &mut Model, event: Event, now: &Now) -> Vec<Effect> {
 }
 
 fn is_interrupt(model: &Model, key: Key) -> bool {
-    let bound = model.keymap().find(model.place(), &[key]);
+    let bound = model.keymap().find(model.key_place(), &[key]);
     let ctrl_c = key.code == KeyCode::Char('c') && key.mods == KeyModifiers::CONTROL;
     // Ctrl-C interrupts wherever it isn't bound to anything else, whatever the settings say.
     bound == Found::Action(crate::tui::action::ActionId::Interrupt) || (ctrl_c && bound == Found::Nothing)
@@ -52,7 +52,7 @@ fn pressed(model: &mut Model, event: &KeyEvent, now: &Now) -> Vec<Effect> {
     }
     model.pending.push(key);
     model.pending_since = now.mono;
-    match model.keymap().find(model.place(), &model.pending) {
+    match model.keymap().find(model.key_place(), &model.pending) {
         Found::Prefix => Vec::new(),
         Found::Action(id) => {
             model.pending.clear();
@@ -98,6 +98,9 @@ fn interrupt(model: &mut Model, now: &Now) -> Vec<Effect> {
             effects.extend(layer::set_text(model, &before));
         }
         "closed. ".to_owned()
+    } else if log::stop(model) {
+        effects.push(Effect::StopLogRead);
+        "stopped looking. ".to_owned()
     } else if let Some((ticket, asked)) = model.asked.iter().next_back() {
         effects.push(Effect::CancelTask(*ticket));
         format!("stopping: {}. ", asked.verb)

@@ -1,7 +1,8 @@
 //! Keys for what lies over the panes.
 
-use super::{ask, flash, form, resettle};
+use super::{ask, flash, form, log, resettle};
 use crate::domain::SafeText;
+use crate::domain::log::Pattern;
 use crate::tui::action::{ActionId, Found, Key, Place};
 use crate::tui::model::{Effect, Layer, Model, Move, NoticeLevel, Now, insert, may_type};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
@@ -11,7 +12,9 @@ use tui_input::backend::crossterm::EventHandler;
 pub(super) fn key(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> Vec<Effect> {
     match model.layers.last() {
         Some(Layer::Help { .. } | Layer::Describe { .. } | Layer::Report { .. }) => page(model, key, now),
-        Some(Layer::Typing { .. }) => typing(model, event, key),
+        Some(Layer::Typing { .. }) => typing(model, event, key, now),
+        Some(Layer::LogFilters(_)) => log::filters_key(model, event, key),
+        Some(Layer::LogPrompt(_)) => log::prompt_key(model, event, key),
         Some(Layer::Confirm(_)) => ask::key(model, event, key, now),
         Some(Layer::Form(_)) => form::key(model, event, key, now),
         None => Vec::new(),
@@ -65,7 +68,7 @@ pub(super) fn edit(input: &mut Input, event: &KeyEvent) -> bool {
     input.handle_event(&Event::Key(*event)).is_some()
 }
 
-fn typing(model: &mut Model, event: &KeyEvent, key: Key) -> Vec<Effect> {
+fn typing(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> Vec<Effect> {
     let Some(Layer::Typing { input, before }) = model.layers.last_mut() else {
         return Vec::new();
     };
@@ -82,8 +85,7 @@ fn typing(model: &mut Model, event: &KeyEvent, key: Key) -> Vec<Effect> {
         }
         KeyCode::Enter => {
             model.layers.pop();
-            search_now(model);
-            Vec::new()
+            search_now(model, now)
         }
         KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown => {
             let to = match key.code {
@@ -116,7 +118,7 @@ fn typing(model: &mut Model, event: &KeyEvent, key: Key) -> Vec<Effect> {
 pub(super) fn set_text(model: &mut Model, text: &str) -> Vec<Effect> {
     let place = model.place();
     if place == Place::Log {
-        model.log.search = text.trim().to_lowercase();
+        model.log.search = Pattern::new(text);
         model.log.hit = None;
         return Vec::new();
     }
@@ -129,11 +131,11 @@ pub(super) fn set_text(model: &mut Model, text: &str) -> Vec<Effect> {
     }
 }
 
-fn search_now(model: &mut Model) {
-    if model.place() == Place::Log {
-        let height = model.log_rows();
-        model.log.find(true, height);
+fn search_now(model: &mut Model, now: &Now) -> Vec<Effect> {
+    if model.place() == Place::Log && model.log.search.is_some() {
+        return log::search(model, true, now);
     }
+    Vec::new()
 }
 
 /// A paste goes into the field that has the cursor, and nowhere else: it never confirms, moves or acts.
@@ -146,6 +148,11 @@ pub(super) fn paste(model: &mut Model, text: &str, now: &Now) -> Vec<Effect> {
             insert(input, line);
             let text = input.value().to_owned();
             effects = set_text(model, &text);
+        }
+        Some(Layer::LogFilters(filters)) => insert(&mut filters.input, line),
+        Some(Layer::LogPrompt(prompt)) => {
+            insert(&mut prompt.input, line);
+            prompt.wrong = None;
         }
         Some(Layer::Form(_)) => form::paste(model, text, now),
         Some(Layer::Confirm(confirm)) if confirm.typed.is_some() => {

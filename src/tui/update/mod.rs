@@ -9,6 +9,7 @@ mod fields;
 mod form;
 mod input;
 mod layer;
+mod log;
 mod send;
 
 use super::model::{Effect, Flash, Layer, Message, Model, Notice, NoticeLevel, Now, PlanState, Target};
@@ -24,7 +25,11 @@ pub fn update(model: &mut Model, message: Message, now: &Now) -> Vec<Effect> {
         Message::Deadline => Vec::new(),
         Message::Resumed => {
             model.mark_dirty();
-            vec![Effect::LoadFleet]
+            if model.only_log {
+                Vec::new()
+            } else {
+                vec![Effect::LoadFleet]
+            }
         }
     };
     due(model, now, &mut effects);
@@ -35,6 +40,9 @@ pub fn update(model: &mut Model, message: Message, now: &Now) -> Vec<Effect> {
 pub fn start(model: &mut Model, now: &Now) -> Vec<Effect> {
     model.shown = model.should_show(now);
     model.mark_dirty();
+    if model.only_log {
+        return log::next_file(model);
+    }
     vec![Effect::LoadFleet]
 }
 
@@ -105,7 +113,7 @@ fn flash(model: &mut Model, now: &Now, level: NoticeLevel, text: impl AsRef<str>
 
 /// Shows a job's log, from its end, following.
 fn follow(model: &mut Model, job: JobId) -> Vec<Effect> {
-    if model.log.job == Some(job) {
+    if model.log.job == Some(job) && model.log.text.is_none() {
         return Vec::new();
     }
     model.log.follow(job);

@@ -50,7 +50,7 @@ pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
 /// What can be done here, most useful first; help and the way out stay whatever is cut.
 fn keys(pen: &Pen<'_>, columns: u16) -> Line<'static> {
     let model = pen.model;
-    let (place, situation) = (model.place(), model.situation());
+    let (place, situation) = (model.key_place(), model.situation());
     let (key, word) = (pen.style(Token::Key), pen.style(Token::Dim));
     if !model.pending.is_empty() {
         let mut row = pen.row(columns);
@@ -69,14 +69,16 @@ fn keys(pen: &Pen<'_>, columns: u16) -> Line<'static> {
                 (ActionId::New, Place::Servers) => "new server",
                 (ActionId::New, Place::Templates) => "new template",
                 (ActionId::New, _) => "new instance",
-                (ActionId::Filter, Place::Log) => "search",
+                (ActionId::Filter, Place::Log | Place::WholeLog) => "search",
                 _ => action.title,
             };
             (action.footer, pen.key(action.id), title, greyed(action.id))
         })
         .collect();
-    shown.push((3, "a".to_owned(), "act…", false));
-    if place == Place::Log {
+    if !model.only_log {
+        shown.push((3, "a".to_owned(), "act…", false));
+    }
+    if matches!(place, Place::Log | Place::WholeLog) {
         shown.push((1, "End".to_owned(), "follow", false));
     }
     if pen.layout.compact {
@@ -110,7 +112,7 @@ fn typing(pen: &Pen<'_>, input: &tui_input::Input, area: Rect, frame: &mut Frame
     let mut row = pen.row(area.width);
     let place = model.place();
     let count = match place {
-        Place::Log => format!("{}", model.log.matches()),
+        Place::Log | Place::WholeLog => format!("{}", model.log.matches()),
         Place::Servers => format!("{}", model.lists.server_rows().len()),
         Place::Templates => format!("{}", model.lists.template_rows().len()),
         Place::Jobs => format!("{}", model.lists.job_rows().len()),

@@ -8,6 +8,8 @@ mod glyphs;
 mod header;
 mod lists;
 mod log;
+mod log_layers;
+mod log_text;
 mod popup;
 mod servers;
 mod text;
@@ -80,6 +82,8 @@ pub fn view(model: &Model, theme: &Theme, now: &Now, frame: &mut Frame<'_>) {
         match layer {
             Layer::Form(form) => form::draw(&pen, form, frame),
             Layer::Confirm(confirm) => form::confirm(&pen, confirm, frame),
+            Layer::LogFilters(filters) => log_layers::filters(&pen, filters, frame),
+            Layer::LogPrompt(prompt) => log_layers::prompt(&pen, prompt, frame),
             Layer::Typing { .. } => {}
             page => popup::page(&pen, page, frame),
         }

@@ -110,7 +110,7 @@ fn draw_line(pen: &Pen<'_>, line: &PageLine, label: usize, inside: Rect) -> Line
 /// What may follow the pending keys: each letter with what it does, greyed with the reason where not.
 pub(super) fn menu(pen: &Pen<'_>, frame: &mut Frame<'_>) {
     let model = pen.model;
-    let (situation, place) = (model.situation(), model.place());
+    let (situation, place) = (model.situation(), model.key_place());
     let mut next = model.keymap().continuations(&model.pending);
     next.sort_by_key(|(_, action)| !action.places.contains(&place));
     if frame.area().height < 30 {

@@ -1,10 +1,12 @@
 //! Text in columns: measured as a terminal shows it, cut with a mark, never by bytes.
 
 use super::glyphs::Glyphs;
+use crate::domain::log::Pattern;
 use crate::tui::model::Filter;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use std::borrow::Cow;
+use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -165,22 +167,29 @@ impl Row {
         }
     }
 
-    /// Text, as far as it fits, in which a word (in lowercase) is marked.
-    pub(super) fn searched(&mut self, text: &str, style: Style, word: &str, hit: Style) -> &mut Self {
-        if word.is_empty() {
+    /// Text, as far as it fits, in which what is searched for is marked.
+    pub(super) fn searched(&mut self, text: &str, style: Style, search: Option<&Pattern>, hit: Style) -> &mut Self {
+        let hits = search.map(|search| search.hits(text)).unwrap_or_default();
+        self.with_hits(text, style, &hits, hit)
+    }
+
+    /// Text, as far as it fits, with these ranges of its bytes in another style.
+    pub(super) fn with_hits(&mut self, text: &str, style: Style, hits: &[Range<usize>], hit: Style) -> &mut Self {
+        // Where signs are replaced, places are others.
+        if hits.is_empty() || self.ascii && !text.is_ascii() {
             return self.text(text, style);
         }
-        let text = if self.ascii { plain(text) } else { Cow::Borrowed(text) };
-        let (cut, used) = cut(&text, self.left, self.mark);
-        let lower = cut.to_lowercase();
-        let hits: Vec<std::ops::Range<usize>> = if lower.len() == cut.len() {
-            lower
-                .match_indices(word)
-                .map(|(at, found)| at..at + found.len())
-                .collect()
+        let (cut, used) = cut(text, self.left, self.mark);
+        let kept = if cut.len() == text.len() {
+            cut.len()
         } else {
-            Vec::new()
+            cut.len() - self.mark.len().min(cut.len())
         };
+        let hits: Vec<Range<usize>> = hits
+            .iter()
+            .map(|hit| hit.start.min(kept)..hit.end.min(kept))
+            .filter(|hit| !hit.is_empty())
+            .collect();
         self.marked(&cut, style, &hits, hit);
         self.left -= used;
         self

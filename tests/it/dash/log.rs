@@ -121,7 +121,7 @@ fn a_million_lines_are_held_as_a_window() {
 #[test]
 fn searching_marks_and_goes_round() {
     let mut dash = with(1, 300);
-    dash.press("/").enter("NUMBER 25").press("enter");
+    dash.press("/").enter("number 25").press("enter");
     dash.must_see("/number 25 (11)");
     dash.must_see("line number 259");
     assert_eq!(dash.model.log.hit, Some(259));

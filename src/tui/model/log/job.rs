@@ -1,8 +1,9 @@
 //! A job's log as it is shown: a window of its lines, a step's beginning and end as one row,
 //! following the newest until the operator scrolls up.
 
+use crate::domain::SafeText;
 use crate::domain::job::{LogLevel, LogLine, Stream};
-use crate::domain::{JobId, SafeText};
+use crate::domain::log::{Head, Level, Pattern, Sieve};
 use jiff::Timestamp;
 use std::collections::{HashMap, VecDeque};
 
@@ -53,7 +54,7 @@ pub struct LogRow {
     pub progress: Option<(u64, u64)>,
 }
 
-/// What the log pane needs next.
+/// What a job's log needs next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// Nothing.
@@ -64,70 +65,125 @@ pub enum Need {
     Follow,
 }
 
-/// The log pane.
+/// What of the rows is let through.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Passing<'a> {
+    pub(super) sieve: &'a Sieve,
+    pub(super) since: Option<Timestamp>,
+}
+
+impl Passing<'_> {
+    fn is_open(&self) -> bool {
+        self.sieve.is_open() && self.since.is_none()
+    }
+
+    fn passes(&self, row: &LogRow) -> bool {
+        if matches!(row.kind, RowKind::Gap(_)) {
+            return true;
+        }
+        let text = || {
+            let bytes = row.text.as_str().as_bytes();
+            if row.note.as_str().is_empty() {
+                return self.sieve.passes_text(bytes);
+            }
+            self.sieve
+                .passes_text([row.text.as_str(), " ", row.note.as_str()].concat().as_bytes())
+        };
+        self.since.is_none_or(|since| row.at >= since) && self.sieve.passes_level(row.level()) && text()
+    }
+}
+
+impl LogRow {
+    /// How much it matters: what it is, or what a command's line says of itself.
+    pub fn level(&self) -> Option<Level> {
+        Some(match self.kind {
+            RowKind::Failed | RowKind::Said(LogLevel::Error) => Level::Error,
+            RowKind::Said(LogLevel::Warning) => Level::Warning,
+            RowKind::Output | RowKind::ErrorOutput => {
+                return Head::read(self.text.as_str()).level.or(Some(Level::Info));
+            }
+            _ => Level::Info,
+        })
+    }
+
+    /// Whether a text is in what it shows.
+    pub fn has(&self, pattern: &Pattern) -> bool {
+        pattern.is_in(self.text.as_str().as_bytes()) || pattern.is_in(self.note.as_str().as_bytes())
+    }
+}
+
+/// A job's log: a window of its rows.
 #[derive(Debug, Default)]
-pub struct LogView {
-    /// Whose log.
-    pub job: Option<JobId>,
+pub(super) struct JobLog {
     /// The registry's last line.
-    pub end: i64,
-    /// New rows since scrolling up.
-    pub unseen: usize,
-    /// Columns that long lines are scrolled by.
-    pub left: usize,
-    /// What is searched for, in lowercase; empty: nothing.
-    pub search: String,
-    /// The row of the last match gone to.
-    pub hit: Option<i64>,
+    pub(super) end: i64,
     rows: VecDeque<LogRow>,
+    /// The numbers of those that pass; `None` where all do.
+    shown: Option<Vec<i64>>,
     bytes: usize,
     first: i64,
     last: i64,
-    top: Option<i64>,
     asked: Option<i64>,
     open: HashMap<usize, i64>,
 }
 
-impl LogView {
-    /// Shows another job's log from its end, keeping what is searched for.
-    pub fn follow(&mut self, job: JobId) {
-        *self = Self {
-            job: Some(job),
-            search: std::mem::take(&mut self.search),
-            ..Self::default()
-        };
-    }
-
-    /// All rows here.
-    pub fn rows(&self) -> &VecDeque<LogRow> {
+impl JobLog {
+    pub(super) fn rows(&self) -> &VecDeque<LogRow> {
         &self.rows
     }
 
-    /// Whether the newest line is kept in sight.
-    pub fn following(&self) -> bool {
-        self.top.is_none()
-    }
-
     /// Lines before those here.
-    pub fn older(&self) -> i64 {
+    pub(super) fn older(&self) -> i64 {
         (self.first - 1).max(0)
     }
 
-    /// The number of the first visible row.
-    pub fn top_row(&self, height: usize) -> usize {
-        let last_top = self.rows.len().saturating_sub(height);
-        match self.top {
-            None => last_top,
-            Some(seq) => self.rows.partition_point(|row| row.seq < seq).min(last_top),
+    /// How many rows pass.
+    pub(super) fn len(&self) -> usize {
+        self.shown.as_ref().map_or(self.rows.len(), Vec::len)
+    }
+
+    /// One of those that pass.
+    pub(super) fn row(&self, at: usize) -> Option<&LogRow> {
+        match &self.shown {
+            None => self.rows.get(at),
+            Some(shown) => {
+                let seq = *shown.get(at)?;
+                self.rows.get(self.rows.partition_point(|row| row.seq < seq))
+            }
         }
     }
 
+    /// The first of those that pass with this number, or a greater one.
+    pub(super) fn find(&self, seq: i64) -> usize {
+        match &self.shown {
+            None => self.rows.partition_point(|row| row.seq < seq),
+            Some(shown) => shown.partition_point(|shown| *shown < seq),
+        }
+    }
+
+    /// Looks again at which rows pass.
+    pub(super) fn sift(&mut self, by: Passing<'_>) {
+        if by.is_open() {
+            self.shown = None;
+            return;
+        }
+        let context = by.sieve.context;
+        let passes: Vec<bool> = self.rows.iter().map(|row| by.passes(row)).collect();
+        let near = |at: usize| {
+            let range = at.saturating_sub(context)..(at + context + 1).min(passes.len());
+            passes.get(range).is_some_and(|near| near.contains(&true))
+        };
+        let shown = self.rows.iter().enumerate().filter(|(at, _)| near(*at));
+        self.shown = Some(shown.map(|(_, row)| row.seq).collect());
+    }
+
     /// Takes lines in, wherever they belong: behind, before, or not at all.
-    pub fn take(&mut self, lines: Vec<LogLine>, end: i64) {
+    pub(super) fn take(&mut self, lines: Vec<LogLine>, end: i64, following: bool) -> usize {
+        let mut new = 0;
         self.end = self.end.max(end);
         let (Some(head), Some(tail)) = (lines.first().map(|l| l.seq), lines.last().map(|l| l.seq)) else {
             self.asked = None;
-            return;
+            return 0;
         };
         if self.last == 0 {
             self.first = head;
@@ -135,23 +191,24 @@ impl LogView {
         }
         if tail < self.first {
             self.prepend(lines);
-        } else if self.room() {
+        } else if self.room(following) {
             for line in lines {
-                self.append(line);
+                new += usize::from(self.append(line, following));
             }
         }
         self.asked = None;
+        new
     }
 
     /// While someone reads further up nothing may be dropped under their eyes: a full window then
     /// takes nothing more, and the rest is fetched when they come down.
-    fn room(&self) -> bool {
-        self.following() || (self.rows.len() < ROWS_MAX && self.bytes < BYTES_MAX)
+    fn room(&self, following: bool) -> bool {
+        following || (self.rows.len() < ROWS_MAX && self.bytes < BYTES_MAX)
     }
 
-    fn append(&mut self, line: LogLine) {
+    fn append(&mut self, line: LogLine, following: bool) -> bool {
         if line.seq <= self.last {
-            return;
+            return false;
         }
         if line.seq > self.last + 1 {
             let missing = line.seq - self.last - 1;
@@ -162,17 +219,17 @@ impl LogView {
             });
         }
         self.last = line.seq;
-        if let Some(new) = self.fold(line) {
+        let new = self.fold(line);
+        let is_new = new.is_some();
+        if let Some(new) = new {
             self.push(new);
-            if !self.following() {
-                self.unseen += 1;
-            }
         }
-        while self.following() && (self.rows.len() > ROWS_MAX || self.bytes > BYTES_MAX) {
+        while following && (self.rows.len() > ROWS_MAX || self.bytes > BYTES_MAX) {
             let Some(gone) = self.rows.pop_front() else { break };
             self.bytes -= weight(&gone);
             self.first = self.rows.front().map_or(self.last, |row| row.seq);
         }
+        is_new
     }
 
     fn push(&mut self, new: LogRow) {
@@ -243,9 +300,8 @@ impl LogView {
         let mut before = Self::default();
         before.first = lines.first().map_or(0, |line| line.seq);
         before.last = before.first - 1;
-        before.top = Some(0);
         for line in lines {
-            before.append(line);
+            before.append(line, false);
         }
         if before.last + 1 < self.first {
             return;
@@ -262,45 +318,31 @@ impl LogView {
         }
     }
 
-    /// Scrolls by rows, up where negative. Coming to the end follows again.
-    pub fn scroll(&mut self, by: isize, height: usize) -> Need {
-        let top = self.top_row(height).saturating_add_signed(by);
-        self.show_from(top, height)
+    /// What is needed once one has come to the newest row here.
+    pub(super) fn at_bottom(&mut self) -> Need {
+        if self.last >= self.end {
+            return Need::Nothing;
+        }
+        // Further lines are in the registry: fetch those that come next.
+        let next = self.last + 1 + i64::try_from(LINES_A_PAGE).unwrap_or(0);
+        if self.rows.len() >= ROWS_MAX || self.bytes >= BYTES_MAX {
+            self.drop_front(LINES_A_PAGE * 2);
+        }
+        self.ask(next)
     }
 
-    /// To the oldest row here.
-    pub fn to_top(&mut self, height: usize) -> Need {
-        self.show_from(0, height)
+    /// What is needed once one has come to the oldest row here.
+    pub(super) fn at_top(&mut self) -> Need {
+        if self.first > 1 {
+            self.ask(self.first)
+        } else {
+            Need::Nothing
+        }
     }
 
-    /// To the newest line, and follows it.
-    pub fn to_end(&mut self) -> Need {
-        self.top = None;
-        self.unseen = 0;
-        if self.last < self.end {
-            return Need::Follow;
-        }
-        Need::Nothing
-    }
-
-    fn show_from(&mut self, top: usize, height: usize) -> Need {
-        if top + height >= self.rows.len() {
-            if self.last < self.end {
-                // Further lines are in the registry: fetch those that come next.
-                self.top = self.rows.get(self.rows.len().saturating_sub(height)).map(|row| row.seq);
-                let next = self.last + 1 + i64::try_from(LINES_A_PAGE).unwrap_or(0);
-                if self.rows.len() >= ROWS_MAX || self.bytes >= BYTES_MAX {
-                    self.drop_front(LINES_A_PAGE * 2);
-                }
-                return self.ask(next);
-            }
-            return self.to_end();
-        }
-        self.top = self.rows.get(top).map(|row| row.seq);
-        if top == 0 && self.first > 1 {
-            return self.ask(self.first);
-        }
-        Need::Nothing
+    /// Whether newer lines are in the registry than here.
+    pub(super) fn is_loose(&self) -> bool {
+        self.last < self.end
     }
 
     fn drop_front(&mut self, count: usize) {
@@ -313,7 +355,7 @@ impl LogView {
     }
 
     /// What was asked for won't come: it may be asked for again.
-    pub fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         self.asked = None;
     }
 
@@ -323,43 +365,6 @@ impl LogView {
         }
         self.asked = Some(before);
         Need::Before(before)
-    }
-
-    /// Goes to the next row with the searched text (the previous where `back`), from the last match or
-    /// the top of the screen on, around the end. Answers whether there is one.
-    pub fn find(&mut self, back: bool, height: usize) -> bool {
-        if self.search.is_empty() || self.rows.is_empty() {
-            return false;
-        }
-        let len = self.rows.len();
-        let start = match self.hit {
-            Some(seq) => self.rows.partition_point(|row| row.seq < seq),
-            None => self.top_row(height) + if back { height } else { len - 1 },
-        };
-        for n in 1..=len {
-            let at = if back { start + len * 2 - n } else { start + n } % len;
-            let Some(found) = self.rows.get(at) else { continue };
-            if found.text.as_str().to_lowercase().contains(&self.search)
-                || found.note.as_str().to_lowercase().contains(&self.search)
-            {
-                self.hit = Some(found.seq);
-                let middle = at.saturating_sub(height / 2);
-                self.top = self.rows.get(middle).map(|row| row.seq);
-                return true;
-            }
-        }
-        false
-    }
-
-    /// How many rows match the search.
-    pub fn matches(&self) -> usize {
-        if self.search.is_empty() {
-            return 0;
-        }
-        self.rows
-            .iter()
-            .filter(|row| row.text.as_str().to_lowercase().contains(&self.search))
-            .count()
     }
 }
 
