@@ -11,6 +11,7 @@ pub(super) use registry::{CopyArgs, RegistryVerb};
 pub(super) use secrets::SecretsVerb;
 
 use super::args_audit::AuditArgs;
+use super::args_view::ViewArgs;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -82,14 +83,7 @@ pub(super) enum Verb {
         detached: bool,
     },
     /// Show files as logs, and nothing else: follow, search, filter (Tab turns to the next file)
-    View {
-        /// Files, or commands in quotes that begin with `!`
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<String>,
-        /// On this server's machine, through its shell access
-        #[arg(long, value_name = "SERVER")]
-        on: Option<String>,
-    },
+    View(ViewArgs),
     /// Start a private fleet on this machine, and open the dashboard on it
     Sandbox(SandboxArgs),
     /// Look at everything that can be wrong here, and say what to do

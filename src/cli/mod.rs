@@ -4,6 +4,7 @@
 
 mod args;
 mod args_audit;
+mod args_view;
 mod open;
 mod sandbox;
 mod screen;
@@ -60,8 +61,8 @@ fn dispatch(cli: Cli, shell: &Shell) -> Result<ExitCode, Problem> {
     }
     let loaded = open::settings(&cli.global)?;
     let _log = open::logging(&loaded, matches!(cli.verb, Some(Verb::Worker { .. })));
-    if let Some(Verb::View { files, on }) = cli.verb {
-        return Ok(screen::run_view(std::sync::Arc::new(loaded), files, on, shell));
+    if let Some(Verb::View(args)) = cli.verb {
+        return Ok(screen::run_view(std::sync::Arc::new(loaded), args, shell));
     }
     let Some(verb) = cli.verb else {
         return Ok(screen::run(std::sync::Arc::new(loaded), shell));
@@ -107,7 +108,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn wants_dashboard() -> bool {
     match Cli::try_parse() {
         Ok(Cli {
-            verb: None | Some(Verb::View { .. }),
+            verb: None | Some(Verb::View(_)),
             ..
         }) => true,
         Ok(Cli {

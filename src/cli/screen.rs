@@ -1,5 +1,6 @@
 //! `vigie` alone: the dashboard, with what it is started with.
 
+use super::args_view::ViewArgs;
 use super::open;
 use super::shell::Shell;
 use crate::config::{self, Loaded, StartPane};
@@ -30,9 +31,9 @@ pub(super) fn run(loaded: Arc<Loaded>, shell: &Shell) -> ExitCode {
 }
 
 /// Shows logs and nothing else, and ends with its status.
-pub(super) fn run_view(loaded: Arc<Loaded>, files: Vec<String>, on: Option<String>, shell: &Shell) -> ExitCode {
+pub(super) fn run_view(loaded: Arc<Loaded>, args: ViewArgs, shell: &Shell) -> ExitCode {
     dashboard::block_on(async {
-        match view(loaded, files, on).await {
+        match view(loaded, args).await {
             Ok(status) => ExitCode::from(status),
             Err(problem) => {
                 shell.problem(&problem);
@@ -44,7 +45,7 @@ pub(super) fn run_view(loaded: Arc<Loaded>, files: Vec<String>, on: Option<Strin
 
 /// # Errors
 /// When there is no terminal, a command is none, or the server is not known.
-async fn view(loaded: Arc<Loaded>, files: Vec<String>, on: Option<String>) -> Result<u8, Problem> {
+async fn view(loaded: Arc<Loaded>, ViewArgs { files, on }: ViewArgs) -> Result<u8, Problem> {
     needs_terminal()?;
     // Files of this machine need no registry: they can be looked at where there is none.
     let commands = files.iter().any(|file| file.trim_start().starts_with('!'));

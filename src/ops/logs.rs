@@ -3,6 +3,7 @@
 use super::{Answer, Ops};
 use crate::domain::job::Stream;
 use crate::domain::log::{Ask, Command, LogPlace, LogStatus, LogTarget, Page};
+use crate::domain::rights::Deed;
 use crate::domain::{Problem, SafeText};
 use crate::remote::host::{Host, Run};
 use crate::remote::log::{Log, RING_BYTES};
@@ -107,6 +108,11 @@ impl Ops {
         let host = match target.place() {
             LogPlace::Here => Host::local(&self.remote),
             LogPlace::Server { id, .. } => {
+                if matches!(target, LogTarget::Output { .. }) {
+                    // What a command does there nobody knows beforehand.
+                    let rights = self.registry.rights().await.map_err(|e| e.problem())?;
+                    rights.require(Deed::EditServer)?;
+                }
                 let server = self.registry.server(*id).await.map_err(|e| e.problem())?;
                 self.remote.host(&server.spec).map_err(|error| {
                     let problem = Problem::new("no_shell", error.to_string());

@@ -4,7 +4,6 @@ use super::line::{act, line, look, program};
 use super::{Action, ActionId, Danger, Place};
 
 const SERVERS: &[Place] = &[Place::Servers];
-const LOG: &[Place] = &[Place::Log, Place::WholeLog];
 const LISTS: &[Place] = &Place::LISTS;
 const FLEET: &[Place] = &[Place::Servers, Place::Instances, Place::Templates, Place::Jobs];
 const ALL: &[Place] = &Place::ALL;
@@ -229,28 +228,6 @@ pub(super) const ACTIONS: &[Action] = &[
             "filters the list as one types (`!word` leaves out); in the log: searches it (a regular expression), and keeps the other lines",
         ),
         9,
-    ),
-    look(
-        line(
-            Id::SearchNext,
-            "search-next",
-            &["n"],
-            LOG,
-            "next",
-            "the next match of the search",
-        ),
-        4,
-    ),
-    look(
-        line(
-            Id::SearchPrevious,
-            "search-previous",
-            &["N"],
-            LOG,
-            "previous",
-            "the previous match of the search",
-        ),
-        5,
     ),
     look(
         line(

@@ -14,6 +14,28 @@ const fn since(id: Id, name: &'static str, keys: &'static [&'static str], help: 
 pub(super) const ACTIONS: &[Action] = &[
     look(
         line(
+            Id::SearchNext,
+            "search-next",
+            &["n"],
+            LOG,
+            "next",
+            "the next match of the search",
+        ),
+        4,
+    ),
+    look(
+        line(
+            Id::SearchPrevious,
+            "search-previous",
+            &["N"],
+            LOG,
+            "previous",
+            "the previous match of the search",
+        ),
+        5,
+    ),
+    look(
+        line(
             Id::LogOpen,
             "open-log",
             &["o"],
