@@ -16,3 +16,4 @@ mod prompt;
 mod sandbox;
 mod screen;
 mod shared;
+mod view;

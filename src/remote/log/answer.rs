@@ -276,9 +276,11 @@ impl Answer<'_> {
         let (first, last) = if back { (end, self.floor) } else { (self.floor, end) };
         let hit = match self.find_between((from, last), not, back, what)? {
             Some(hit) => Some((hit, false)),
-            None => self
-                .find_between((first, from), None, back, what)?
-                .map(|hit| (hit, true)),
+            None => match self.find_between((first, from), None, back, what)? {
+                Some(hit) => Some((hit, true)),
+                // Nothing else: the line itself, if it still is one.
+                None => not.filter(|at| self.is_at(*at, what)).map(|hit| (hit, true)),
+            },
         };
         let Some((hit, wrapped)) = hit else {
             return Ok(Page::default());
@@ -287,6 +289,17 @@ impl Answer<'_> {
         page.hit = Some(hit);
         page.wrapped = wrapped;
         Ok(page)
+    }
+
+    /// Whether what is looked for is in the line at a position.
+    fn is_at(&self, at: u64, what: &Wanted) -> bool {
+        let mut found = false;
+        let one = |_: Span, line: &[u8]| {
+            found = is_in(line, what);
+            ControlFlow::Break(())
+        };
+        let looked = lines::down(self.bytes, at, self.bytes.end(), |_| ControlFlow::Break(()), one);
+        looked.is_ok() && found
     }
 
     /// The first line with something on the way from one position to another that also passes the sieve.
@@ -303,11 +316,7 @@ impl Answer<'_> {
             sieve.passes_text(line) && (sieve.level.is_none() || sieve.passes_level(Head::of(line).level))
         };
         let look = |span: Span, line: &[u8]| {
-            let found = match what {
-                Wanted::Text(pattern) => pattern.is_in(line),
-                Wanted::Level(least) => level_of(line).is_some_and(|level| level >= *least),
-            };
-            if found && Some(span.pos) != not && passes(line) {
+            if is_in(line, what) && Some(span.pos) != not && passes(line) {
                 hit = Some(span.pos);
                 return ControlFlow::Break(());
             }
@@ -413,6 +422,13 @@ impl Answer<'_> {
             at = to;
         }
         Ok(count)
+    }
+}
+
+fn is_in(line: &[u8], what: &Wanted) -> bool {
+    match what {
+        Wanted::Text(pattern) => pattern.is_in(line),
+        Wanted::Level(least) => level_of(line).is_some_and(|level| level >= *least),
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) const ACTIONS: &[Action] = &[
             "open…",
             "shows a file as a log, or what a command writes (`!journalctl -f`), here or on the selected server; remembers the path",
         ),
-        8,
+        0,
     ),
     look(
         line(

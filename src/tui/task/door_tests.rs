@@ -5,6 +5,7 @@ use crate::config::{self, Arguments};
 use crate::domain::audit::Actor;
 use crate::domain::capacity::Thresholds;
 use crate::domain::job::{JobSpec, LogLevel, Stream};
+use crate::domain::log::{Ask, LogPlace, LogStatus, LogTarget, Rule, Sieve};
 use crate::domain::server::{DbTls, ServerSpec};
 use crate::domain::template::TemplateSpec;
 use crate::registry::sqlite::Sqlite;
@@ -272,6 +273,144 @@ async fn a_log_nobody_follows_is_not_sent() {
             _ => None,
         })
         .await;
+}
+
+fn here(text: &str) -> LogTarget {
+    LogTarget::parse(text, LogPlace::Here).unwrap()
+}
+
+fn read(id: u64, seq: u64, ask: Ask) -> Effect {
+    Effect::ReadLog {
+        id,
+        seq,
+        ask,
+        sieve: Sieve::default(),
+        floor: 0,
+        limit: 100,
+    }
+}
+
+impl Fixture {
+    async fn opened(&mut self) -> (u64, Result<LogStatus, Problem>) {
+        self.wait_for("the log", |m| match m {
+            Message::Answer(Answer::LogOpened { id, result }) => Some((id, result)),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn told(&mut self, what: impl Fn(&LogStatus) -> bool) -> LogStatus {
+        self.wait_for("news of the log", |m| match m {
+            Message::Answer(Answer::LogTold { status, .. }) => what(&status).then_some(status),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn page(&mut self, seq: u64) -> Vec<String> {
+        self.wait_for("the page", |m| match m {
+            Message::Answer(Answer::LogPage { seq: of, result, .. }) if of == seq => {
+                let page = result.expect("a page");
+                Some(page.rows.iter().map(|row| row.text.to_string()).collect())
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    async fn flash(&mut self) -> String {
+        self.wait_for("a word", |m| match m {
+            Message::Notice(Notice::Flash { text, .. }) => Some(text.to_string()),
+            _ => None,
+        })
+        .await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_opened_followed_read_and_saved() {
+    let mut fixture = setup();
+    let path = fixture._folder.path().join("odoo.log");
+    std::fs::write(&path, "one\ntwo\n").unwrap();
+    let target = here(path.to_str().unwrap());
+    fixture.executor.submit(Effect::OpenLog { id: 7, target });
+    let (id, result) = fixture.opened().await;
+    assert_eq!((id, result.unwrap().end), (7, 8));
+    fixture.executor.submit(read(7, 1, Ask::Tail));
+    assert_eq!(fixture.page(1).await, ["one", "two"]);
+    std::fs::write(&path, "one\ntwo\nthree\n").unwrap();
+    fixture.told(|status| status.end == 14 && status.lines == 3).await;
+    fixture.executor.submit(read(7, 2, Ask::After { from: 8, shown: 8 }));
+    assert_eq!(fixture.page(2).await, ["three"]);
+    fixture.executor.submit(Effect::SaveLog {
+        id: Some(7),
+        job: None,
+        sieve: Sieve {
+            rules: Rule::new("!two").into_iter().collect(),
+            ..Sieve::default()
+        },
+        floor: 0,
+        name: "../odoo.log".into(),
+    });
+    let said = fixture.flash().await;
+    let saved = said.split(" are in ").nth(1).expect("where it is");
+    assert_eq!(std::fs::read_to_string(saved).unwrap(), "one\nthree\n");
+    assert!(
+        saved.starts_with(fixture._folder.path().join("saved").to_str().unwrap()),
+        "{saved}"
+    );
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(saved).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let target = here("/no/such/file");
+    fixture.executor.submit(Effect::OpenLog { id: 8, target });
+    let (id, result) = fixture.opened().await;
+    assert_eq!(id, 8);
+    assert!(result.unwrap_err().hint.is_some());
+    // What is not open any more is not read.
+    fixture.executor.submit(read(7, 3, Ask::Tail));
+    fixture.executor.submit(Effect::RememberLog {
+        server: "prod-1".into(),
+        text: "/srv/odoo.log".into(),
+    });
+    let paths = || crate::ops::log_paths(fixture._folder.path());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while paths().get("prod-1").map(String::as_str) != Some("/srv/odoo.log") {
+        assert!(Instant::now() < deadline, "the path is not remembered");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_is_shown_as_it_writes_and_ended_with_its_log() {
+    let mut fixture = setup();
+    // No shell reads it: what looks like two commands is one argument.
+    let target = here("!printf '%s\\n' one '; echo two'");
+    fixture.executor.submit(Effect::OpenLog { id: 1, target });
+    assert!(fixture.opened().await.1.is_ok());
+    let status = fixture.told(|status| status.over.is_some()).await;
+    assert_eq!(status.over.unwrap().as_str(), "ended, exit status 0");
+    fixture.executor.submit(read(1, 1, Ask::Tail));
+    assert_eq!(fixture.page(1).await, ["one", "; echo two"]);
+    let pid_file = fixture._folder.path().join("pid");
+    let script = fixture._folder.path().join("writes");
+    std::fs::write(&script, "#!/bin/sh\necho $$ > \"$1\"\necho started\nexec sleep 600\n").unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let target = here(&format!("!{} {}", script.display(), pid_file.display()));
+    fixture.executor.submit(Effect::OpenLog { id: 2, target });
+    fixture.told(|status| status.lines == 1).await;
+    let pid: i32 = std::fs::read_to_string(&pid_file).unwrap().trim().parse().unwrap();
+    fixture.executor.submit(Effect::UnfollowLog);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let alive = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+    while alive() {
+        assert!(Instant::now() < deadline, "the command goes on though nobody looks");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let target = here("!no-such-program-anywhere");
+    fixture.executor.submit(Effect::OpenLog { id: 3, target });
+    fixture.told(|status| status.over.is_some() && status.lines > 0).await;
+    fixture.executor.submit(read(3, 9, Ask::Tail));
+    assert!(fixture.page(9).await.concat().contains("can't be started"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -73,6 +73,17 @@ fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
             (format!("  {}", model.settings.profile), on(Token::Strong)),
         ],
     }];
+    if model.only_log {
+        // There is no fleet here; with several files, which of them this is.
+        let files = model.settings.files.len();
+        if files > 1 {
+            parts.push(Part {
+                rank: 2,
+                spans: vec![(format!("{files} logs, Tab turns"), on(Token::Dim))],
+            });
+        }
+        return parts;
+    }
     if let Some(problem) = &model.lost {
         let since = model
             .store

@@ -5,6 +5,7 @@ mod frames;
 mod happened;
 mod keys;
 mod log;
+mod log_files;
 mod roles;
 mod storm;
 

@@ -29,7 +29,8 @@ const KEYS: &[KeyCode] = &[
 ];
 const LETTERS: &[char] = &[
     'a', 'a', 'a', 'x', 'd', 'm', 'r', 'k', 'c', 'o', 't', 'n', 'e', 'y', 'y', 'l', 'f', 'v', 'q', 'j', 'g', 'G', '1',
-    '2', '3', '4', '5', '/', '?', '.', ' ', 'N', 'é', '東', '\u{301}', '\u{202e}', '-', '!',
+    '2', '3', '4', '5', '/', '?', '.', ' ', 'N', 'é', '東', '\u{301}', '\u{202e}', '-', '!', 'w', 'E', 'L', 'C', '&',
+    'u', 'U', 'Y', '0', '6',
 ];
 
 /// Whether the name was typed by hand, whole, before the destructive effect came.

@@ -76,7 +76,10 @@ pub(in crate::tui::update) fn page(
     match &asking.ask {
         Ask::Find { what, .. } if !found => {
             let what = match what {
-                Wanted::Text(pattern) => format!("{:?} is nowhere in this log", pattern.text()),
+                Wanted::Text(pattern) => match pattern.wrong() {
+                    Some(why) => format!("{:?}, as it stands ({why}), is nowhere in this log", pattern.text()),
+                    None => format!("{:?} is nowhere in this log", pattern.text()),
+                },
                 Wanted::Level(_) => "there is no error in this log".to_owned(),
             };
             flash(model, now, NoticeLevel::Info, what, None);
