@@ -53,7 +53,7 @@ pub enum Place {
 
 impl Place {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Servers,
         Self::Instances,
         Self::Templates,

@@ -198,17 +198,6 @@ pub(super) const ACTIONS: &[Action] = &[
     ),
     look(
         line(
-            Id::Log,
-            "log",
-            &["l"],
-            LISTS,
-            "log",
-            "shows the log of the newest job of what is selected",
-        ),
-        8,
-    ),
-    look(
-        line(
             Id::Happened,
             "happened",
             &["h"],

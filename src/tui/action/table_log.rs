@@ -3,6 +3,7 @@
 use super::table::{line, look};
 use super::{Action, ActionId as Id, Place};
 
+const LISTS: &[Place] = &Place::LISTS;
 const LOG: &[Place] = &[Place::Log, Place::WholeLog];
 const WHOLE: &[Place] = &[Place::WholeLog];
 
@@ -12,6 +13,17 @@ const fn since(id: Id, name: &'static str, keys: &'static [&'static str], help: 
 
 /// What can be done in the log.
 pub(super) const ACTIONS: &[Action] = &[
+    look(
+        line(
+            Id::Log,
+            "log",
+            &["l"],
+            LISTS,
+            "log",
+            "shows the log of the newest job of what is selected",
+        ),
+        8,
+    ),
     look(
         line(
             Id::SearchNext,

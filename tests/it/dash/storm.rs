@@ -40,6 +40,61 @@ struct Storm {
     typed_whole: bool,
 }
 
+/// What may be told of a file that is open: that it is, that it grows, and parts of it, wanted or not.
+fn of_a_file(dice: &mut fleet::Dice, id: u64, seq: Option<u64>) -> Answer {
+    use vigie::domain::log::{LogStatus, Page, Span, TextRow};
+    let end = 40 * u64::try_from(dice.below(500)).unwrap();
+    let status = LogStatus {
+        end,
+        lines: end / 40,
+        counted: end,
+        new_lines: end / 80,
+        ..LogStatus::default()
+    };
+    match (dice.below(4), seq) {
+        (0, _) => Answer::LogOpened { id, result: Ok(status) },
+        (1, _) => Answer::LogTold { id, status },
+        (2, _) => Answer::LogLooked {
+            id,
+            seq: seq.unwrap_or(1),
+            bytes: end,
+        },
+        (_, seq) => {
+            let from = u64::try_from(dice.below(300)).unwrap();
+            let texts = [
+                "plain",
+                "2026-11-21 14:02:09,123 1 ERROR db x: bad",
+                "{\"msg\":\"\\u001b東\"}",
+            ];
+            let rows: Vec<TextRow> = (from..from + u64::try_from(dice.below(60)).unwrap())
+                .map(|n| {
+                    let text = texts[dice.below(3)].repeat(1 + dice.below(4));
+                    TextRow::new(Span::new(n * 40, (n + 1) * 40, false), text.as_bytes(), None)
+                })
+                .collect();
+            let page = Page {
+                from: from * 40,
+                to: rows.last().map_or(from * 40, |row| row.end),
+                seen: end,
+                hit: rows.get(3).map(|row| row.pos).filter(|_| dice.below(2) == 0),
+                wrapped: dice.below(2) == 0,
+                line: Some(from),
+                rows,
+                floor: None,
+            };
+            let result = match dice.below(8) {
+                0 => Err(Problem::new("log", "gone")),
+                _ => Ok(Box::new(page)),
+            };
+            Answer::LogPage {
+                id,
+                seq: seq.unwrap_or(1),
+                result,
+            }
+        }
+    }
+}
+
 impl Storm {
     fn event(&mut self) -> Message {
         let expected = self.expected();
@@ -104,7 +159,7 @@ impl Storm {
     fn outside(&mut self) -> Message {
         let tickets: Vec<_> = self.dash.model.asked.keys().copied().collect();
         let dice = &mut self.dice;
-        let answer = match dice.below(9) {
+        let answer = match dice.below(11) {
             0 => {
                 let mut fleet = fleet::picture();
                 let keep = dice.below(60);
@@ -194,6 +249,13 @@ impl Storm {
                         expected: Expected::default(),
                     })),
                 },
+                None => Answer::Failed {
+                    what: SafeText::new("x"),
+                    problem: Problem::new("x", "y"),
+                },
+            },
+            8 | 9 => match &self.dash.model.log.text {
+                Some(text) => of_a_file(dice, text.id, text.asking.as_ref().map(|asking| asking.seq)),
                 None => Answer::Failed {
                     what: SafeText::new("x"),
                     problem: Problem::new("x", "y"),

@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 
 /// Rows held at most.
 const ROWS_MAX: usize = 4_000;
-/// Bytes held at most.
-const BYTES_MAX: usize = 4 << 20;
+/// Bytes held at most: a page of the longest lines, what lies ready and what is visible fit in, so that
+/// reading above never drops what was read below for the same screen.
+const BYTES_MAX: usize = 16 << 20;
 /// Rows that should lie ready above and below the screen.
 const READY: usize = 150;
 /// What runs further ahead than this isn't read line by line, but from its end.
@@ -155,7 +156,9 @@ impl TextLog {
                 if !page.rows.is_empty() {
                     self.line = page.line;
                 }
-                self.from = page.from;
+                // Where nothing more can be read, there is no more.
+                let stuck = page.rows.is_empty() && page.from >= self.from;
+                self.from = if stuck { 0 } else { page.from };
                 self.bytes += page.rows.iter().map(TextRow::weight).sum::<usize>();
                 for row in page.rows.into_iter().rev() {
                     self.rows.push_front(row);
@@ -173,7 +176,8 @@ impl TextLog {
                 if self.rows.is_empty() {
                     self.line = page.line;
                 }
-                (self.to, self.seen) = (page.to, page.seen);
+                let stuck = page.rows.is_empty() && page.seen <= *from;
+                (self.to, self.seen) = (page.to, if stuck { self.status.end } else { page.seen });
                 self.bytes += page.rows.iter().map(TextRow::weight).sum::<usize>();
                 self.rows.extend(page.rows);
                 while self.is_over() {
