@@ -374,6 +374,59 @@ async fn an_answer_that_nobody_wants_any_more_is_not_finished() {
     assert!(looked.into_inner() <= lines::BLOCK as u64, "it stops after a block");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_looked_at_does_not_grow_with_the_file() {
+    let mut looked_at = Vec::new();
+    for lines in [2_000, 200_000] {
+        let fixture = file(&numbered(lines));
+        let log = Log::file(&fixture.path).unwrap();
+        let end = log.status().borrow().end;
+        for question in [
+            Ask::Tail,
+            Ask::Head,
+            Ask::Around(end / 2),
+            Ask::Before { from: end, shown: end },
+        ] {
+            let looked = std::sync::atomic::AtomicU64::new(0);
+            let sieve = Sieve::default();
+            let by = Asked {
+                looked: &|bytes| {
+                    looked.fetch_max(bytes, std::sync::atomic::Ordering::Relaxed);
+                },
+                ..asked(&sieve, 500)
+            };
+            assert!(!log.answer(&question, &by).unwrap().rows.is_empty());
+            looked_at.push(looked.into_inner());
+        }
+    }
+    // A page is 10 kB here: a block or two are read, of 40 kB as of 4 MB.
+    assert!(
+        looked_at.iter().all(|bytes| *bytes <= 2 * lines::BLOCK as u64),
+        "{looked_at:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_only_match_is_found_from_itself() {
+    let fixture = file("one\ntwo\nthree");
+    let log = Log::file(&fixture.path).unwrap();
+    for (back, word, at) in [
+        (false, "two", 4),
+        (true, "two", 4),
+        (false, "three", 8),
+        (true, "one", 0),
+    ] {
+        let find = Ask::Find {
+            from: at,
+            itself: false,
+            back,
+            what: Wanted::Text(Pattern::new(word).unwrap()),
+        };
+        let page = ask(&log, &find, 9);
+        assert_eq!((page.hit, page.wrapped), (Some(at), true), "{word}, back: {back}");
+    }
+}
+
 #[test]
 fn a_ring_lets_the_oldest_lines_go_and_counts_them() {
     let log = Log::output("a flood", 256 * 1024);
