@@ -1,6 +1,6 @@
 //! The table's lines of the log.
 
-use super::table::{line, look};
+use super::line::{line, look};
 use super::{Action, ActionId as Id, Place};
 
 const LISTS: &[Place] = &Place::LISTS;
