@@ -50,7 +50,8 @@ pub(super) fn draw(pen: &Pen<'_>, open: &TextLog, frame: &mut Frame<'_>) {
         };
         return detail::sentences(pen, frame, inside, vec![Line::styled(words, dim)]);
     }
-    let filtered = !pen.model.log.sieve.is_open();
+    // Without lines around them, nearly every line follows a gap.
+    let filtered = !pen.model.log.sieve.is_open() && pen.model.log.sieve.context > 0;
     rows(pen, frame, inside, |shown, pointed| match shown {
         LogShown::Text(row) => lines(pen, row, filtered && follows_a_gap(open, row), inside, pointed),
         LogShown::Job(_) => Vec::new(),
