@@ -333,7 +333,7 @@ fn filters_hide_and_are_stacked_and_switched_off_one_by_one() {
         .must_see("1 filter");
     view.press("& ctrl-t esc").must_see("odd three").must_not_see("filter");
     view.press("& ctrl-t esc").must_see("2 filters").must_not_see("odd");
-    view.press("& down down delete up delete esc");
+    view.press("& down down del up del esc");
     assert!(view.dash.model.log.sieve.rules.is_empty());
     view.filter("[broken");
     assert_eq!(view.dash.model.log.sieve.rules.len(), 1);
@@ -608,7 +608,7 @@ fn a_jobs_log_is_filtered_marked_and_searched_for_errors_too() {
     dash.press("L & ").enter("!all fine").press("enter esc");
     dash.must_see("no such table");
     assert!(!dash.sees("all fine here"));
-    dash.press("&").press("down delete esc");
+    dash.press("&").press("down del esc");
     dash.must_see("all fine here");
     // Digits mean panes until the log has the whole screen.
     dash.press("f 2");
