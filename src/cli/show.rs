@@ -325,7 +325,12 @@ pub(super) fn job_text(j: &Job) -> String {
         ("asked by", format!("{}, {}", j.asked_by, local(j.created_at))),
         ("worker", j.lease.as_ref().map(|l| l.worker.clone()).unwrap_or_default()),
         ("ended", j.finished_at.map(local).unwrap_or_default()),
-        ("why", j.problem.as_ref().map(|p| p.message.clone()).unwrap_or_default()),
+        (
+            "why",
+            j.waits()
+                .or_else(|| j.problem.as_ref().map(|p| p.message.clone()))
+                .unwrap_or_default(),
+        ),
         (
             "what to do",
             j.problem.as_ref().and_then(|p| p.hint.clone()).unwrap_or_default(),

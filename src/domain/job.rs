@@ -305,6 +305,12 @@ impl Job {
         let done = self.steps.iter().filter(|s| s.state == StepState::Done).count();
         (done, self.steps.len())
     }
+
+    /// What keeps it from going on: `waits for key k1`. None where it is over, or nothing does.
+    pub fn waits(&self) -> Option<String> {
+        let key = self.waits_for_key.as_ref().filter(|_| !self.state.is_over())?;
+        Some(format!("waits for key {key}"))
+    }
 }
 
 /// Which of a step's outputs a log line is.

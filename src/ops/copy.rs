@@ -93,7 +93,11 @@ pub async fn copy_registry(
         at: Timestamp::now(),
         actor,
     };
-    transfer::copy(source.as_ref(), target.as_ref(), &op, tell)
+    let tell = |what: &str, table: &'static str| {
+        crate::jobs::failpoint::pass(&format!("registry.copy.{what}.{table}"));
+        tell(what, table);
+    };
+    transfer::copy(source.as_ref(), target.as_ref(), &op, &tell)
         .await
         .map_err(super::shown)
 }

@@ -108,6 +108,7 @@ impl Ops {
         if let Some(file) = new_key_file {
             return self.write_vault(file, None).await;
         }
+        // Before a key is made: who may not seal anew would leave it behind.
         self.allowed(Deed::RotateSecrets, "secrets.rotate", "secrets", "")
             .await?;
         let mut held = self.with_keys(Keyring::lock).await?;

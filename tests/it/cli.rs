@@ -1,6 +1,7 @@
 //! The real binary from the shell, with a home of its own: what it prints, how it ends, what it keeps.
 
 mod home;
+mod keys;
 mod refusals;
 mod secrets;
 

@@ -20,6 +20,7 @@ mod identity;
 mod jobs_cases;
 mod jobs_engine;
 mod jobs_fleet;
+mod jobs_keys;
 mod jobs_kinds;
 mod jobs_kit;
 mod jobs_soak;

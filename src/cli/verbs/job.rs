@@ -162,7 +162,9 @@ async fn list(desk: &Desk<'_>, states: &[String], limit: u32) -> Done {
                 show::local(job.created_at),
                 job.asked_by.clone(),
                 job.title.to_string(),
-                job.problem.as_ref().map(|p| p.message.clone()).unwrap_or_default(),
+                job.waits()
+                    .or_else(|| job.problem.as_ref().map(|p| p.message.clone()))
+                    .unwrap_or_default(),
             ]);
         }
         table.text("no jobs")

@@ -1,13 +1,16 @@
 //! The keys that this worker was found to lack.
 
+use crate::domain::JobId;
 use crate::remote::secrets::Keyring;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 /// Remembered for as long as the key file hasn't got them.
 pub(super) struct Lacks {
     keyring: Keyring,
     ids: Mutex<BTreeSet<String>>,
+    /// The jobs that were handed back, and for which key.
+    jobs: Mutex<BTreeMap<JobId, String>>,
 }
 
 impl Lacks {
@@ -15,13 +18,23 @@ impl Lacks {
         Self {
             keyring,
             ids: Mutex::default(),
+            jobs: Mutex::default(),
         }
     }
 
     /// A job could not go on without this one.
-    pub(super) fn note(&self, id: &str) {
-        tracing::warn!(key = id, "a job waits for a key that this worker lacks");
+    pub(super) fn note(&self, job: JobId, id: &str) {
+        tracing::warn!(%job, key = id, "a job waits for a key that this worker lacks");
         self.lock().insert(id.to_owned());
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.insert(job, id.to_owned());
+    }
+
+    /// Whether the job was handed back before for a key that is lacking still: it needs two, and no
+    /// worker has both. They don't throw it to each other as fast as they can.
+    pub(super) fn returned(&self, job: JobId) -> bool {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.remove(&job).is_some_and(|key| self.lock().contains(&key))
     }
 
     /// The keys that are lacking still: the key file, or the vault, is looked at again each time.

@@ -332,9 +332,15 @@ impl Worker {
             now: self.now.clone(),
             poke,
         };
+        if self.lacks.returned(id) {
+            tokio::select! {
+                () = self.drain.cancelled() => {}
+                () = tokio::time::sleep(self.options.engine.times.lease / 4) => {}
+            }
+        }
         let parted = self.engine.run(claim, claimed, stop).await;
         if let Parted::LacksKey(key) = &parted {
-            self.lacks.note(key);
+            self.lacks.note(id, key);
         }
         self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.say_status();

@@ -130,16 +130,28 @@ pub async fn copy(
     let mut target = to.target().await?;
     refuse_filled(target.as_mut(), &to.place()).await?;
     let mut report = Report::begun(from, &to.place(), false).await?;
+    rows(source.as_mut(), target.as_mut(), &mut report, tell).await?;
+    target.finish(op, &report.from, report.rows).await?;
+    Ok(report)
+}
+
+/// Every table there and back: written, then read again on both sides.
+async fn rows(
+    source: &mut dyn Source,
+    target: &mut dyn Target,
+    report: &mut Report,
+    tell: &(dyn Fn(&str, &'static str) + Sync),
+) -> Result<()> {
     for table in &TABLES {
         tell("copying", table.name);
-        let rows = fill(source.as_mut(), target.as_mut(), table).await?;
+        let rows = fill(source, target, table).await?;
         report.add(table, rows);
     }
     let counters = source.counters().await?;
     target.set_counters(&counters).await?;
     for (table, copied) in TABLES.iter().zip(&mut report.tables) {
         tell("comparing", table.name);
-        copied.compared = compare(source.as_mut(), target.as_mut(), table).await?;
+        copied.compared = compare(source, target, table).await?;
         if copied.compared != copied.rows {
             return Err(unequal(format!(
                 "{} has {} rows, {} were copied",
@@ -153,8 +165,7 @@ pub async fn copy(
             "the numbers given out differ: {counters:?}, {found:?}"
         )));
     }
-    target.finish(op, &report.from, report.rows).await?;
-    Ok(report)
+    Ok(())
 }
 
 impl Report {
@@ -269,7 +280,13 @@ async fn compare(source: &mut dyn Source, target: &mut dyn Target, table: &'stat
         for at in 0..here.len().max(there.len()) {
             let (left, right) = (here.get(at), there.get(at));
             if left != right {
-                return Err(unequal(difference(table, left, right)));
+                let key = |row: Option<&Row>| row.map(|row| key_of(table, row));
+                let missing = there.iter().all(|row| Some(key_of(table, row)) != key(left));
+                return Err(unequal(match (key(left) == key(right), missing) {
+                    (true, _) => difference(table, left, right),
+                    (false, true) if left.is_some() => difference(table, left, None),
+                    _ => difference(table, None, right),
+                }));
             }
         }
         let Some(last) = here.last() else { return Ok(count) };
@@ -318,3 +335,6 @@ pub(super) fn canonical(value: Value) -> Value {
 pub(super) fn bad_value(table: &Table, column: &str, why: impl std::fmt::Display) -> RegistryError {
     RegistryError::Rule(format!("{}.{column}: {why}", table.name))
 }
+
+#[cfg(test)]
+mod tests;

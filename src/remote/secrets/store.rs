@@ -96,14 +96,10 @@ impl KeyStore {
             return Ok(KeyLock(None));
         };
         self.make_folder(path)?;
-        let beside = path.with_extension("lock");
-        let file = std::fs::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&beside)
-            .map_err(|e| self.bad(e))?;
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        // Its folder is what is locked: nothing is left lying beside the keys.
+        let folder = path.parent().ok_or_else(|| self.bad("has no folder"))?;
+        let file = std::fs::File::open(folder).map_err(|e| self.bad(e))?;
         let end = Instant::now() + LOCK_LIMIT;
         loop {
             match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {

@@ -270,6 +270,81 @@ async fn what_was_resolved_sealed_or_made_is_taken_out_of_texts() {
     );
 }
 
+/// A keyring whose keys a script prints.
+fn vault(script: &str) -> Keyring {
+    Keyring::at(KeySource::Command(vec![
+        "sh".to_owned(),
+        "-c".to_owned(),
+        script.to_owned(),
+    ]))
+}
+
+#[tokio::test]
+async fn a_vault_is_asked_once_in_a_while_and_its_keys_stay_off_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let keyring = Keyring::new(folder.path());
+    let sealed = keyring.seal(&secret("in the vault")).unwrap();
+    let (keys, calls) = (folder.path().join("keys"), folder.path().join("calls"));
+    let theirs = vault(&format!("echo x >> {}; cat {}", calls.display(), keys.display()));
+    let calls = || std::fs::read_to_string(&calls).unwrap_or_default().lines().count();
+    for _ in 0..5 {
+        assert_eq!(theirs.resolve(&sealed).await.unwrap().expose(), "in the vault");
+    }
+    assert_eq!(calls(), 1, "its answer is kept in memory");
+    // A key that it has not is looked for again, but not at every job.
+    keyring.rotate().unwrap();
+    let newer = keyring.seal(&secret("newer")).unwrap();
+    for _ in 0..5 {
+        let lacking = theirs.resolve(&newer).await.err().unwrap();
+        assert_eq!(lacking.missing_key(), newer.key_id());
+        assert!(lacking.to_string().contains("command:sh"), "{lacking}");
+    }
+    assert_eq!(calls(), 1);
+    assert_eq!(
+        theirs.key_ids().unwrap().len(),
+        2,
+        "who asks for the keys of this moment gets them"
+    );
+    assert_eq!(theirs.resolve(&newer).await.unwrap().expose(), "newer");
+    assert!(matches!(theirs.rotate(), Err(SecretError::ReadOnlyKeys(_))));
+}
+
+#[test]
+fn a_vault_that_fails_hangs_or_babbles_shows_nothing_it_wrote() {
+    for (script, wanted) in [
+        ("echo k1 canary; exit 3", "exit status: 3"),
+        ("echo canary", "line 1 is no key"),
+        ("printf 'k1 AAAA\n\ncanary\n'", "line 3 is no key"),
+        ("printf 'k1 \\377\\376'", "gives no single line of text"),
+    ] {
+        let error = vault(script).key_ids().err().unwrap_or_else(|| panic!("{script}"));
+        let said = format!("{error} {error:?} {}", error.hint());
+        assert!(said.contains(wanted) && !said.contains("canary"), "{script}: {said}");
+    }
+    let begun = Instant::now();
+    let hung = vault("sleep 1000").key_ids().err().unwrap();
+    assert!(hung.to_string().contains("gave nothing within"), "{hung}");
+    assert!(begun.elapsed() < RESOLVE_LIMIT + Duration::from_secs(3));
+}
+
+#[test]
+fn keys_are_kept_and_dropped_by_their_ids_and_a_link_stays_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = folder.path().join("team/keys");
+    let keyring = Keyring::at(real.clone());
+    let first = keyring.rotate().unwrap();
+    let link = folder.path().join("keys");
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let linked = Keyring::at(link.clone());
+    let second = linked.rotate().unwrap();
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    assert_eq!(keyring.key_ids().unwrap(), [first.clone(), second.clone()]);
+    let held = linked.lock().unwrap();
+    let gone = linked.keep_keys(&held, std::slice::from_ref(&second)).unwrap();
+    assert_eq!((gone, keyring.key_ids().unwrap()), (vec![first], vec![second]));
+    assert_eq!(mode(&real), 0o600);
+}
+
 proptest! {
     #[test]
     fn any_value_comes_back_and_never_shows(value in "\\PC{6,80}") {

@@ -311,7 +311,7 @@ impl Model {
                 .store
                 .jobs
                 .iter()
-                .any(|job| matches!(job.state, JobState::Running | JobState::Undoing))
+                .any(|job| matches!(job.state, JobState::Running | JobState::Undoing) && job.waits_for_key.is_none())
     }
 
     /// The spinner's picture now.

@@ -323,6 +323,14 @@ fn job(model: &Model, id: JobId, now: &Now) -> Page {
 fn job_lines(out: &mut Lines, job: &Job, now: &Now) {
     out.pair("job", format!("{} · {}", job.id, job.title));
     out.pair("state", job.state.word());
+    if let Some(waits) = job.waits() {
+        out.toned("waits", waits, Tone::Warning);
+        out.toned(
+            "next",
+            "bring the key file to a worker: it goes on by itself",
+            Tone::Warning,
+        );
+    }
     out.pair("asked by", &job.asked_by);
     out.pair("asked", when(job.created_at, now));
     out.pair("began", job.started_at.map(|at| when(at, now)).unwrap_or_default());

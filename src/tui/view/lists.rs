@@ -219,6 +219,9 @@ fn state(pen: &Pen<'_>, instance: &InstanceRow) -> (String, Token) {
 /// How far a job is, in a word.
 fn progress(pen: &Pen<'_>, job: &Job) -> (String, Token) {
     let (done, all) = job.progress();
+    if job.waits_for_key.is_some() {
+        return (format!("{} no key", pen.glyphs.waiting), Token::Warning);
+    }
     match job.state {
         JobState::Queued => (format!("{} queued", pen.glyphs.waiting), Token::Dim),
         JobState::Undoing => (format!("{} undoing", pen.spinner()), Token::Warning),
@@ -313,7 +316,7 @@ fn job_row(pen: &Pen<'_>, job: &Job, inside: Rect) -> Line<'static> {
             let ms = u64::try_from(to.as_millisecond() - from.as_millisecond()).unwrap_or(0);
             format!("  {}", took(ms))
         }
-        _ => String::new(),
+        _ => job.waits().map(|waits| format!("  {waits}")).unwrap_or_default(),
     };
     let room = row.left().saturating_sub(super::text::width(&length) + 1);
     row.found(

@@ -27,7 +27,8 @@ pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
     if let Some(job) = job {
         let (sign, token) = sign(pen, job);
         title.push(Span::styled(format!(" {} ", pen.glyphs.dot), dim));
-        title.push(Span::styled(format!("{sign} {} ", job.state.word()), pen.style(token)));
+        let state = job.waits().unwrap_or_else(|| job.state.word().to_owned());
+        title.push(Span::styled(format!("{sign} {state} "), pen.style(token)));
         title.push(Span::styled(format!("{} ", pen.glyphs.dot), dim));
         title.push(Span::styled(job.title.to_string(), pen.style(Token::Text)));
     }
@@ -124,6 +125,7 @@ pub(super) fn time(pen: &Pen<'_>, at: jiff::Timestamp, sure: bool, columns: usiz
 
 fn sign(pen: &Pen<'_>, job: &Job) -> (&'static str, Token) {
     match job.state {
+        state if !state.is_over() && job.waits_for_key.is_some() => (pen.glyphs.waiting, Token::Warning),
         JobState::Queued => (pen.glyphs.waiting, Token::Dim),
         JobState::Running => (pen.spinner(), Token::Info),
         JobState::Undoing => (pen.spinner(), Token::Warning),

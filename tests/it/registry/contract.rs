@@ -21,6 +21,8 @@ mod names;
 mod queue;
 #[path = "run.rs"]
 mod run;
+#[path = "secrets.rs"]
+mod secrets;
 #[path = "trail.rs"]
 mod trail;
 
@@ -128,5 +130,9 @@ mod every {
             changes_of_another_connection_are_told_at_once,
             a_receiver_that_falls_behind_reads_everything_again,
             changes_before_the_call_are_not_told;
+        secrets:
+            every_place_of_a_secret_is_listed,
+            all_values_are_sealed_anew_at_once_and_the_audit_names_keys_alone,
+            sealing_anew_is_refused_whole_when_anything_sealed_changed;
     }
 }

@@ -5,6 +5,7 @@ mod changes;
 mod claims;
 #[path = "../../it/registry/contract.rs"]
 mod contract;
+mod copy;
 mod first;
 mod guides;
 pub(crate) mod kit;
