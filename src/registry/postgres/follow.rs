@@ -164,7 +164,7 @@ struct State {
 enum Sign {
     Join(Join),
     Stop,
-    Notice(Option<AsyncMessage>),
+    Notice(Option<Box<AsyncMessage>>),
     Link(bool),
     Due,
 }
@@ -189,7 +189,7 @@ impl State {
             };
             let sign = tokio::select! {
                 join = joining.recv() => join.map_or(Sign::Stop, Sign::Join),
-                notice = notice => Sign::Notice(notice),
+                notice = notice => Sign::Notice(notice.map(Box::new)),
                 Ok(()) = link.changed() => Sign::Link(*link.borrow_and_update() == LinkState::Connected),
                 () = due => Sign::Due,
             };
