@@ -212,10 +212,16 @@ impl<'de> Deserialize<'de> for PlaceText {
         if text.is_empty() || text.starts_with('/') || text.starts_with("~/") || is_address(&text) {
             return Ok(Self(text));
         }
-        // Not repeated: it may be an address with a password in it.
-        Err(de::Error::custom(
-            "expected an absolute path, one that begins with \"~/\", or an address such as \"postgres://USER@HOST/DATABASE\"",
-        ))
+        // What may be an address with a password in it is not repeated.
+        let found = if text.contains(['@', '=', ':']) {
+            String::new()
+        } else {
+            format!("found {text:?}, ")
+        };
+        Err(de::Error::custom(format!(
+            "{found}expected an absolute path, one that begins with \"~/\", or an address such as \
+             \"postgres://USER@HOST/DATABASE\""
+        )))
     }
 }
 
