@@ -316,6 +316,8 @@ fn column<'a>(
         }
         Kind::Text | Kind::Letters | Kind::Time | Kind::Json => {
             let of = |v: &Value| match v {
+                // A step without data has JSON's null there: the column is never without a value.
+                Value::Null if kind == Kind::Json && name == "data" => Ok(Some("null".to_owned())),
                 Value::Null => Ok(None),
                 Value::String(text) if kind != Kind::Json => Ok(Some(text.clone())),
                 json if kind == Kind::Json => Ok(Some(json.to_string())),

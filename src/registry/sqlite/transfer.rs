@@ -217,6 +217,8 @@ fn read(table: &Table, column: &str, kind: Kind, value: ValueRef<'_>) -> Result<
 
 fn bound(table: &Table, column: &str, kind: Kind, value: Value) -> Result<Sql> {
     Ok(match (kind, value) {
+        // A step without data has JSON's null there: the column is never without a value.
+        (Kind::Json, Value::Null) if column == "data" => Sql::Text("null".to_owned()),
         (_, Value::Null) => Sql::Null,
         (Kind::Json, value) => Sql::Text(json(&value)?),
         (Kind::Bool, Value::Bool(b)) => Sql::Integer(i64::from(b)),
