@@ -475,7 +475,7 @@ fn what_happened_is_told_with_filters_and_verified() {
     assert!(
         home.ok(&["audit", "verify", "--anchor", &file])
             .stdout
-            .contains("compared with 1 anchors")
+            .contains("compared with the anchor of")
     );
     std::fs::write(&anchors, format!("2026-11-21T18:00:00Z 4 {hash}\n")).unwrap();
     let said = home.fails(&["audit", "verify", "--anchor", &file]);

@@ -157,6 +157,7 @@ async fn verify(desk: &Desk<'_>, anchor: Option<PathBuf>) -> Done {
                 "no anchors to compare with ({}): rows cut off at the end would not show",
                 verified.anchors.display()
             ),
+            1 => format!("compared with the anchor of {}", verified.anchors.display()),
             n => format!("compared with {n} anchors of {}", verified.anchors.display()),
         };
         let newest = match &verdict.newest {
