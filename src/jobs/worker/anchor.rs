@@ -4,7 +4,7 @@
 use crate::domain::audit::Anchor;
 use crate::registry::{Registry, RegistryError, anchors};
 use jiff::{SignedDuration, Timestamp};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -33,8 +33,8 @@ pub(super) async fn run(registry: Arc<dyn Registry>, path: PathBuf, end: Cancell
 
 /// Adds an anchor if the last one is an hour old and the audit went on since; the answer is when to
 /// look again.
-pub(super) async fn once(registry: &dyn Registry, path: &PathBuf) -> Result<Duration, RegistryError> {
-    let file = path.clone();
+pub(super) async fn once(registry: &dyn Registry, path: &Path) -> Result<Duration, RegistryError> {
+    let file = path.to_owned();
     let known = blocking(move || anchors::read(&file)).await?;
     let now = Timestamp::now();
     if let Some(last) = known.last() {
@@ -50,7 +50,7 @@ pub(super) async fn once(registry: &dyn Registry, path: &PathBuf) -> Result<Dura
     if let Some(head) = head
         && known.last().is_none_or(|last| last.hash != head.hash)
     {
-        let (file, anchor) = (path.clone(), Anchor { at: now, ..head });
+        let (file, anchor) = (path.to_owned(), Anchor { at: now, ..head });
         blocking(move || anchors::append(&file, &anchor)).await?;
     }
     Ok(EVERY)
