@@ -10,6 +10,7 @@ mod first;
 mod guides;
 pub(crate) mod kit;
 mod line;
+mod outage;
 mod pooler;
 mod scale;
 
