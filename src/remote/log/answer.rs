@@ -134,46 +134,50 @@ impl Answer<'_> {
     fn up(&self, to: u64, shown: u64, limit: usize) -> Result<Page, LogError> {
         let mut collector = Collector::new(self.by.sieve, Way::Up, limit);
         self.prime(&mut collector, Way::Up, to, shown)?;
-        let full = |full: bool| {
-            if full {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        };
+        let mut open = None;
         let from = lines::up(
             self.bytes,
             self.floor,
             to,
             |at| self.go_on(to, at),
-            |span, line| full(collector.line(span, line)),
+            |span, line| {
+                open = open.or(span.open.then_some(span.pos));
+                full(collector.line(span, line))
+            },
         )
         .map_err(|e| self.wrong(e))?;
         self.not_stopped()?;
-        self.page(&collector.finish(), from, to)
+        // A line without a newline is read again when it goes on.
+        let page = self.page(&collector.finish(), from, to)?;
+        Ok(Page {
+            to: open.unwrap_or(to),
+            seen: to,
+            ..page
+        })
     }
 
     fn down(&self, from: u64, shown: u64, limit: usize) -> Result<Page, LogError> {
         let mut collector = Collector::new(self.by.sieve, Way::Down, limit);
         self.prime(&mut collector, Way::Down, from, shown)?;
-        let full = |full: bool| {
-            if full {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        };
         let end = self.bytes.end();
+        let mut open = false;
         let to = lines::down(
             self.bytes,
             from,
             end,
             |at| self.go_on(from, at),
-            |span, line| full(collector.line(span, line)),
+            |span, line| {
+                open = span.open;
+                full(collector.line(span, line))
+            },
         )
         .map_err(|e| self.wrong(e))?;
         self.not_stopped()?;
-        self.page(&collector.finish(), from, to)
+        let page = self.page(&collector.finish(), from, to)?;
+        Ok(Page {
+            seen: if open { end } else { to },
+            ..page
+        })
     }
 
     /// The rows of these lines.
