@@ -1,7 +1,7 @@
 //! The audit as a whole: filters, the chain, and that every operation leaves exactly one row, whoever asks
 //! and whatever comes of it.
 
-use super::bench::{Bench, instance_job, me, now, op, plain_job, report, server, server_spec, template, template_spec};
+use super::bench::{Bench, instance_job, me, now, op, plain_job, report, server_spec, template_spec};
 use jiff::SignedDuration;
 use pretty_assertions::assert_eq;
 use vigie::domain::audit::{Anchor, AuditEntry, AuditFilter};
