@@ -324,13 +324,6 @@ pub(super) fn job_text(j: &Job) -> String {
         ("steps", format!("{done} of {total}")),
         ("asked by", format!("{}, {}", j.asked_by, local(j.created_at))),
         ("worker", j.lease.as_ref().map(|l| l.worker.clone()).unwrap_or_default()),
-        (
-            "waits for",
-            j.waits_for_key
-                .as_ref()
-                .map(|key| format!("a worker with key {key}"))
-                .unwrap_or_default(),
-        ),
         ("ended", j.finished_at.map(local).unwrap_or_default()),
         (
             "why",

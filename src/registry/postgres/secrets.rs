@@ -126,9 +126,12 @@ async fn columns(tx: &Tx<'_>, values: &[Resealed]) -> Result<()> {
     Ok(())
 }
 
+/// A row of a job and its JSON column: table, id, step, column.
+type Place<'a> = (&'a str, i64, Option<i64>, &'a str);
+
 /// Values inside of a job's JSON: the row is held, looked at again and written.
 async fn records(tx: &Tx<'_>, values: &[Resealed]) -> Result<()> {
-    let mut rows: BTreeMap<(&str, i64, Option<i64>, &str), Vec<(&str, &Resealed)>> = BTreeMap::new();
+    let mut rows: BTreeMap<Place<'_>, Vec<(&str, &Resealed)>> = BTreeMap::new();
     for value in values {
         if let Some((column, pointer)) = inside(&value.of.field) {
             let key = (value.of.table, value.of.id, value.of.step, column);

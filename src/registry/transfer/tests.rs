@@ -95,9 +95,12 @@ async fn every_row_is_copied_and_compared() {
     assert!(report.tables.iter().all(|table| table.rows == table.compared));
 }
 
+/// What spoils the rows of a table.
+type Flaw = fn(&'static str, &mut Vec<Row>);
+
 #[tokio::test]
 async fn a_copy_that_differs_anywhere_is_refused_with_its_place_and_without_its_values() {
-    let flaws: [(fn(&'static str, &mut Vec<Row>), &str); 4] = [
+    let flaws: [(Flaw, &str); 4] = [
         (
             |_, rows| rows.retain(|row| row[0] != json!(1_700)),
             "saas_customer 1700: the whole row is missing",

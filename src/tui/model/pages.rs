@@ -332,9 +332,6 @@ fn job_lines(out: &mut Lines, job: &Job, now: &Now) {
         );
     }
     out.pair("asked by", &job.asked_by);
-    if let Some(key) = &job.waits_for_key {
-        out.pair("waits for", &format!("a worker with key {key}"));
-    }
     out.pair("asked", when(job.created_at, now));
     out.pair("began", job.started_at.map(|at| when(at, now)).unwrap_or_default());
     out.pair("ended", job.finished_at.map(|at| when(at, now)).unwrap_or_default());

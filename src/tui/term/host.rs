@@ -157,23 +157,6 @@ fn clipboard(text: &str, around: Around) -> Vec<u8> {
     }
 }
 
-#[cfg(test)]
-mod clipboard_tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_copied_through_whatever_stands_between() {
-        assert_eq!(clipboard("hi", Around::Nothing), b"\x1b]52;c;aGk=\x1b\\");
-        let tmux = String::from_utf8(clipboard("hi", Around::of("/tmp/tmux,1,0", "tmux-256color"))).unwrap();
-        assert_eq!(tmux, "\x1b]52;c;aGk=\x1b\\\x1bPtmux;\x1b\x1b]52;c;aGk=\x1b\x1b\\\x1b\\");
-        let screen = clipboard(&"x".repeat(600), Around::of("", "screen"));
-        assert_eq!(screen.windows(2).filter(|two| *two == b"\x1bP").count(), 4);
-        // What is copied can't end the envelope: it is encoded.
-        let hostile = clipboard("\x1b\\\x07\x1b]0;x", Around::Nothing);
-        assert_eq!(hostile.iter().filter(|byte| **byte == 0x1b).count(), 2);
-    }
-}
-
 impl Stream for TtySignals {
     type Item = Signal;
 
@@ -207,5 +190,22 @@ impl Stream for TtySignals {
             }
             signal => Poll::Ready(Some(Signal::End(signal))),
         }
+    }
+}
+
+#[cfg(test)]
+mod clipboard_tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_copied_through_whatever_stands_between() {
+        assert_eq!(clipboard("hi", Around::Nothing), b"\x1b]52;c;aGk=\x1b\\");
+        let tmux = String::from_utf8(clipboard("hi", Around::of("/tmp/tmux,1,0", "tmux-256color"))).unwrap();
+        assert_eq!(tmux, "\x1b]52;c;aGk=\x1b\\\x1bPtmux;\x1b\x1b]52;c;aGk=\x1b\x1b\\\x1b\\");
+        let screen = clipboard(&"x".repeat(600), Around::of("", "screen"));
+        assert_eq!(screen.windows(2).filter(|two| *two == b"\x1bP").count(), 4);
+        // What is copied can't end the envelope: it is encoded.
+        let hostile = clipboard("\x1b\\\x07\x1b]0;x", Around::Nothing);
+        assert_eq!(hostile.iter().filter(|byte| **byte == 0x1b).count(), 2);
     }
 }

@@ -147,7 +147,7 @@ async fn cut_at_commit(times: usize) {
     let port = wire(cluster().port(), move || {
         // One cut for each that is armed; the retry of it goes through.
         waiting
-            .try_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
             .ok()?;
         let n = counted.fetch_add(1, Ordering::SeqCst);
         Some(Harm::AtCommit { answered: n % 2 == 0 })

@@ -107,10 +107,10 @@ mod tests {
     #[test]
     fn texts_are_broken_at_columns() {
         assert_eq!(wrap("abcdef", 4), [0..4, 4..6]);
-        assert_eq!(wrap("", 4), [0..0]);
+        assert_eq!(wrap("", 4), vec![0..0]);
         assert_eq!(wrap("東京都", 4), [0..6, 6..9]);
         assert_eq!(wrap("e\u{301}e\u{301}e\u{301}", 2), [0..6, 6..9]);
-        assert_eq!(wrap("東", 1), [0..3], "what is wider than the screen is not lost");
+        assert_eq!(wrap("東", 1), vec![0..3], "what is wider than the screen is not lost");
         assert_eq!(rows_of(&"x".repeat(1_000_000), 10), ROWS_MAX);
     }
 
