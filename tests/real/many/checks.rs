@@ -33,7 +33,15 @@ async fn soak_no_server_is_looked_at_twice_in_a_round() {
     }
     let address = shared.address();
     let configs: Vec<_> = (0..WORKERS)
-        .map(|n| config(&folder, &format!("worker-{n}"), &address, SETTINGS))
+        .map(|n| {
+            config(
+                &folder,
+                &format!("worker-{n}"),
+                &address,
+                &shared.password_file(),
+                SETTINGS,
+            )
+        })
         .collect();
     let began = Instant::now();
     let mut workers = crew(&configs);

@@ -3,7 +3,7 @@
 //! happens; a judge holds them against the claims.
 
 use super::crew::Hand;
-use super::ground::{Shared, scratch};
+use super::ground::{Shared, scratch, with_password};
 use super::wire::Wire;
 use super::{Dice, soak};
 use crate::harness::{connect, own_cluster};
@@ -40,6 +40,7 @@ const KEPT_BACK: &str = "later";
 #[derive(Clone, Serialize, Deserialize)]
 struct Brief {
     registry: String,
+    password: PathBuf,
     /// Where the effects happen.
     outside: String,
     folder: PathBuf,
@@ -160,7 +161,11 @@ async fn racer() {
         return;
     };
     let brief: Brief = serde_json::from_str(brief.to_str().unwrap()).unwrap();
-    let registry: Arc<dyn Registry> = Arc::new(Postgres::open(&brief.registry).await.unwrap());
+    let registry: Arc<dyn Registry> = Arc::new(
+        Postgres::open_as(&brief.registry, with_password(&brief.password))
+            .await
+            .unwrap(),
+    );
     let tools = Arc::new(tools(&brief.folder));
     let times = brief.times();
     let options = EngineOptions {
@@ -286,6 +291,7 @@ impl Track {
     fn brief(&self, name: &str, port: Option<u16>, drip: Duration) -> Brief {
         Brief {
             registry: port.map_or_else(|| self.shared.address(), |port| self.shared.address_at(port)),
+            password: self.shared.password_file(),
             outside: self.outside.superuser_dsn().expose().to_owned(),
             folder: self.folder.clone(),
             name: name.to_owned(),

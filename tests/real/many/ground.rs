@@ -10,10 +10,10 @@ use vigie::domain::capacity::Thresholds;
 use vigie::domain::instance::InstanceSpec;
 use vigie::domain::job::{Job, JobState};
 use vigie::domain::server::Server;
-use vigie::domain::{DbName, HostName, RemotePath, SafeText, Subdomain, TemplateId};
+use vigie::domain::{DbName, HostName, RemotePath, SafeText, Secret, Subdomain, TemplateId};
 use vigie::jobs::engine::{Engine, EngineOptions, Parted, Stop};
 use vigie::jobs::{Request, Tools, kinds, plan};
-use vigie::registry::postgres::Postgres;
+use vigie::registry::postgres::{Options, Postgres};
 use vigie::registry::{ClaimTerms, Registry};
 use vigie::sandbox::{Cluster, Standin, StandinHandle};
 
@@ -28,19 +28,25 @@ impl Shared {
         let cluster = own_cluster();
         let client = connect(&cluster.superuser_config("postgres")).await;
         client.batch_execute("CREATE DATABASE registry").await.unwrap();
-        let address = address(&cluster, cluster.port());
-        Postgres::init(&address).await.unwrap();
-        let registry: Arc<dyn Registry> = Arc::new(Postgres::open(&address).await.unwrap());
+        let address = address(cluster.port());
+        let options = || with_password(&cluster.dir().join("superuser.password"));
+        Postgres::init_as(&address, options()).await.unwrap();
+        let registry: Arc<dyn Registry> = Arc::new(Postgres::open_as(&address, options()).await.unwrap());
         Self { cluster, registry }
     }
 
     pub(super) fn address(&self) -> String {
-        address(&self.cluster, self.cluster.port())
+        address(self.cluster.port())
+    }
+
+    /// Where its superuser's password is.
+    pub(super) fn password_file(&self) -> PathBuf {
+        self.cluster.dir().join("superuser.password")
     }
 
     /// The registry as it is reached by another port: through a wire that can be cut.
     pub(super) fn address_at(&self, port: u16) -> String {
-        address(&self.cluster, port)
+        address(port)
     }
 
     /// A connection of an operator's own.
@@ -58,12 +64,14 @@ impl Shared {
     }
 }
 
-fn address(cluster: &Cluster, port: u16) -> String {
-    let password = std::fs::read_to_string(cluster.dir().join("superuser.password")).unwrap();
-    format!(
-        "postgres://postgres:{}@127.0.0.1:{port}/registry?sslmode=disable",
-        password.trim()
-    )
+fn address(port: u16) -> String {
+    format!("postgres://postgres@127.0.0.1:{port}/registry?sslmode=disable")
+}
+
+/// How to connect with the password in this file.
+pub(super) fn with_password(file: &Path) -> Options {
+    let password = std::fs::read_to_string(file).unwrap();
+    Options::default().password(Secret::new(password.trim().to_owned()))
 }
 
 /// A server of the ground.
@@ -242,7 +250,13 @@ impl Ground {
 
     /// A worker's configuration: its registry, and lines of its section.
     pub(super) fn config(&self, name: &str, registry: &str, settings: &str) -> PathBuf {
-        config(self.folder.path(), name, registry, settings)
+        config(
+            self.folder.path(),
+            name,
+            registry,
+            &self.shared.password_file(),
+            settings,
+        )
     }
 }
 
@@ -251,11 +265,13 @@ fn folder_of(tenants: &Cluster, number: usize) -> PathBuf {
 }
 
 /// Writes a worker's configuration.
-pub(super) fn config(folder: &Path, name: &str, registry: &str, settings: &str) -> PathBuf {
+pub(super) fn config(folder: &Path, name: &str, registry: &str, password: &Path, settings: &str) -> PathBuf {
     let path = folder.join(format!("{name}.toml"));
     let folder = folder.display();
     let text = format!(
-        "[paths]\ndata_dir = \"{folder}/{name}\"\nregistry = \"{registry}\"\nkey_file = \"{folder}/keys\"\n{settings}"
+        "[paths]\ndata_dir = \"{folder}/{name}\"\nregistry = \"{registry}\"\nkey_file = \"{folder}/keys\"\n\
+         [registry]\npassword = \"file:{}\"\n{settings}",
+        password.display()
     );
     std::fs::write(&path, text).unwrap();
     std::os::unix::fs::PermissionsExt::set_mode(&mut std::fs::metadata(&path).unwrap().permissions(), 0o600);
