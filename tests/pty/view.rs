@@ -46,7 +46,7 @@ fn a_file_is_followed_searched_saved_and_left() {
         let wanted = b"\x1b]52;c;bGluZSBudW1iZXIgMTUwOS4=\x1b\\";
         raw.windows(wanted.len()).any(|bytes| bytes == wanted)
     });
-    session.type_in("&1509\r\r\x13");
+    session.type_in("&number 1509\\.\r\r\x13");
     session.until_text("1 lines that pass the filters are in");
     let saved = super::harness::find(session.home.path(), "log");
     let saved: Vec<_> = saved

@@ -308,7 +308,7 @@ fn a_tamper() -> impl Strategy<Value = Tamper> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10_000, max_global_rejects: 100_000, ..ProptestConfig::default() })]
 
     /// The note of the newest row is what it was; an anchor of the last row stands for one of a moment ago.
     #[test]

@@ -16,10 +16,14 @@ fn refused(text: &str) -> String {
 fn an_address_is_read_as_libpq_reads_it() {
     let both = read("postgresql://bob@db1:5433,db2/fleet?target_session_attrs=primary&connect_timeout=3");
     let found: Vec<(&str, u16)> = both.hosts.iter().map(|h| (h.name.as_str(), h.port)).collect();
-    assert_eq!(found, [("db1", 5433), ("db2", 5433)], "one port given is for all");
+    assert_eq!(
+        found,
+        [("db1", 5433), ("db2", 5432)],
+        "in an address each server has its own port, or the usual one"
+    );
     assert_eq!((both.user.as_str(), both.database.as_str()), ("bob", "fleet"));
     assert_eq!((both.target, both.connect), (Target::Primary, Duration::from_secs(3)));
-    assert_eq!(both.place(), "postgres://bob@db1:5433,db2:5433/fleet");
+    assert_eq!(both.place(), "postgres://bob@db1:5433,db2:5432/fleet");
     let six = read("postgres://[::1]:5439/fleet");
     assert_eq!((six.hosts[0].name.as_str(), six.hosts[0].port), ("::1", 5439));
     let socket = read("postgres:///fleet?host=%2Frun%2Fpg&port=6432");
