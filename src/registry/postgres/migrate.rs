@@ -12,6 +12,8 @@ use tokio_postgres::Client;
 
 /// Every version's statements, from nothing on. Never edited once released: a new one is added.
 const MIGRATIONS: &[&str] = &[concat!(include_str!("schema_1.sql"), "\n", include_str!("audit.sql"))];
+/// How long opening a registry may wait for its version.
+const OPENING: Duration = Duration::from_secs(10);
 /// How long a first start waits for the others that start at the same time, and a migration may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The lock of those who migrate: `vigi`, `sche`.
@@ -73,8 +75,13 @@ pub(super) async fn found(client: &Client) -> std::result::Result<Found, Fault> 
 /// The schema must be the one that this program knows.
 pub(super) async fn check(connector: &Connector) -> Result<()> {
     let (client, _driver) = connector.dedicated(None).await.map_err(RegistryError::from)?;
-    let found = found(&client).await.map_err(RegistryError::from)?;
-    judge(found, connector)
+    let asked = tokio::time::timeout(OPENING, found(&client)).await;
+    let found = asked.unwrap_or_else(|_| {
+        Err(Fault::Late {
+            waited_ms: u64::try_from(OPENING.as_millis()).unwrap_or(u64::MAX),
+        })
+    });
+    judge(found.map_err(RegistryError::from)?, connector)
 }
 
 fn judge(found: Found, connector: &Connector) -> Result<()> {

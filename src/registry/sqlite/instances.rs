@@ -69,8 +69,12 @@ fn select(conn: &Connection, rest: &str, params: &[&dyn rusqlite::ToSql]) -> Res
 pub(super) fn all(conn: &Connection, server: Option<ServerId>) -> Result<Vec<Instance>> {
     match server {
         Some(server) => select(conn, "WHERE server_id = ?1 ORDER BY name, id", &[&server.0]),
-        // The pluses keep SQLite from walking the index on names, which costs a seek a row: it sorts.
-        None => select(conn, "ORDER BY +name, +id", &[]),
+        // Sorted here, as the shared registry's are: SQLite would walk the index on names, a seek a row.
+        None => {
+            let mut found = select(conn, "", &[])?;
+            found.sort_by(|a, b| (a.spec.name.as_str(), a.id).cmp(&(b.spec.name.as_str(), b.id)));
+            Ok(found)
+        }
     }
 }
 

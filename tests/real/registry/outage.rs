@@ -448,7 +448,7 @@ async fn promote(times: usize) {
         let client = connect(config.dbname(&database)).await;
         let lost: i64 = client
             .query_one(
-                "SELECT count(*) FROM unnest($1::text[]) AS name WHERE NOT EXISTS (SELECT FROM saas_server WHERE code = name)",
+                "SELECT count(*) FROM unnest($1::text[]) AS told (word) WHERE NOT EXISTS (SELECT FROM saas_server s WHERE s.code = told.word)",
                 &[&known],
             )
             .await
