@@ -34,8 +34,8 @@ pub(super) struct Global {
     /// The configuration file, in place of config.toml in your configuration folder [env: VIGIE_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// The registry's file, in place of the configured one [env: VIGIE_REGISTRY]
-    #[arg(long, global = true, value_name = "FILE")]
+    /// The registry's file or address (postgres://…), in place of the configured one [env: VIGIE_REGISTRY]
+    #[arg(long, global = true, value_name = "FILE|ADDRESS")]
     pub(super) registry: Option<PathBuf>,
 }
 
@@ -70,7 +70,7 @@ pub(super) enum Verb {
     /// Secrets: seal one, see where they are used, change the key that seals them
     #[command(subcommand)]
     Secrets(SecretsVerb),
-    /// The registry itself: copy it from one store to another
+    /// The registry itself: make it in PostgreSQL, bring it forward, look at it, copy it
     #[command(subcommand)]
     Registry(RegistryVerb),
     /// Run jobs and due checks in this process, until it is told to stop
