@@ -36,6 +36,8 @@ pub use follow::Listen;
 pub use libpq::Environment;
 pub use status::Status;
 
+#[cfg(doc)]
+use super::RegistryError;
 use super::{
     ChangeStream, Claim, ClaimTerms, Consequence, HealthCheck, JobFilter, LinkState, NewJob, NewLine, Op, Registry,
     Resealed, Result, SecretUse, StepChange, Worker,
