@@ -38,6 +38,10 @@ fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    if let Some(Verb::Worker { detached: true, .. }) = &cli.verb {
+        // Before there are threads. Where it can't, a hangup ends it as it ends any program.
+        let _ = crate::jobs::worker::detach();
+    }
     let shell = Shell::new(cli.global.json);
     match dispatch(cli, &shell) {
         Ok(code) => code,

@@ -12,6 +12,7 @@ pub mod postgres;
 mod secret_uses;
 pub mod sqlite;
 pub mod transfer;
+mod values;
 
 pub use error::RegistryError;
 pub use secret_uses::{Resealed, SecretUse};

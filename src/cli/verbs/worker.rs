@@ -17,10 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) async fn run(shell: &Shell, loaded: Arc<Loaded>, idle_exit: Option<u64>, detached: bool) -> Done {
-    if detached {
-        // A process that leads its group already is as detached as it can be.
-        let _ = worker::detach();
-    }
     config::private_dir(&loaded.places.data_dir).map_err(|error| Problem::new("data_dir", error.to_string()))?;
     let stop = worker::stop_on_signals()
         .map_err(|error| Problem::new("signals", format!("no signal handlers can be set: {error}")))?;

@@ -3,6 +3,8 @@
 
 use crate::domain::Problem;
 use crate::registry::{Registry, Worker};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
@@ -25,13 +27,33 @@ const HANDSHAKE: Duration = Duration::from_secs(15);
 /// How often the handshake looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Leaves the starter's session and terminal. To be called first thing in the worker's process.
+/// Leaves the starter's session and terminal. To be called first thing in the worker's process,
+/// while it has one thread.
+///
+/// The starter gave it a group of its own, where the end of the terminal doesn't reach it. But who
+/// leads a group can't found a session, so it goes back into its starter's for that moment, and
+/// takes no notice of the terminal's end in between.
 ///
 /// # Errors
-/// When the process leads a group already (it was started as a job of a shell): it is detached then
-/// as far as it can be.
+/// When the process leads its session already, or its starter has ended: it is detached then as far
+/// as it can be.
 pub fn detach() -> std::io::Result<()> {
-    rustix::process::setsid()?;
+    let mut hangup = SigSet::empty();
+    hangup.add(Signal::SIGHUP);
+    hangup.thread_block()?;
+    let pending = SignalFd::with_flags(&hangup, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+    let left = leave();
+    while pending.read_signal()?.is_some() {}
+    hangup.thread_unblock()?;
+    left
+}
+
+fn leave() -> std::io::Result<()> {
+    use nix::unistd::{Pid, getpgid, getpgrp, getpid, getppid, setpgid, setsid};
+    if getpgrp() == getpid() {
+        setpgid(Pid::from_raw(0), getpgid(Some(getppid()))?)?;
+    }
+    setsid()?;
     Ok(())
 }
 
@@ -129,6 +151,7 @@ async fn start(
         .stdin(Stdio::null())
         .stdout(twin(&log)?)
         .stderr(twin(&log)?)
+        .process_group(0)
         .spawn()
         .map_err(|error| failed(format!("{}: {error}", exe.display())))?;
     let pid = child.id().unwrap_or(0);

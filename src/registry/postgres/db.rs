@@ -9,8 +9,9 @@ pub(super) use super::columns::{
 };
 use super::fault::Fault;
 use super::pool::Store;
+use crate::domain::JobId;
 use crate::domain::audit::Actor;
-use crate::domain::{JobId, SecretRef};
+pub(super) use crate::registry::values::{difference, masked};
 use crate::registry::{Op, RegistryError, Result, stored_time};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -310,37 +311,6 @@ pub(super) async fn audit(tx: &Tx<'_>, op: &Op, action: &str, done: &Done, refus
     )
     .await?;
     Ok(())
-}
-
-/// JSON in which a secret is only what may be shown of its reference.
-pub(super) fn masked(mut value: Value) -> Value {
-    fn walk(value: &mut Value) {
-        match value {
-            Value::String(text) if text.starts_with("sealed:") => {
-                *text = SecretRef::parse(text).map_or_else(|_| "sealed".to_owned(), |r| r.shown());
-            }
-            Value::Array(items) => items.iter_mut().for_each(walk),
-            Value::Object(fields) => fields.values_mut().for_each(walk),
-            _ => {}
-        }
-    }
-    walk(&mut value);
-    value
-}
-
-/// The fields in which two records differ, before and after.
-pub(super) fn difference(before: &Value, after: &Value) -> (Value, Value) {
-    let (mut from, mut to) = (serde_json::Map::new(), serde_json::Map::new());
-    if let (Value::Object(before), Value::Object(after)) = (before, after) {
-        for (key, value) in after {
-            let old = before.get(key).unwrap_or(&Value::Null);
-            if old != value {
-                from.insert(key.clone(), old.clone());
-                to.insert(key.clone(), value.clone());
-            }
-        }
-    }
-    (Value::Object(from), Value::Object(to))
 }
 
 /// Refuses while a job that isn't over works on the row that `column` of the jobs names.

@@ -3,8 +3,8 @@
 
 use super::migrate;
 use super::place::unusable;
-use crate::domain::SecretRef;
 use crate::domain::audit::Actor;
+pub(super) use crate::registry::values::{difference, masked};
 use crate::registry::{Op, RegistryError, Result};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, ffi};
@@ -203,37 +203,6 @@ pub(super) fn from_json<T: serde::de::DeserializeOwned>(what: &str, text: &str) 
 /// A value whose stored form is one word, such as a state.
 pub(super) fn from_word<T: serde::de::DeserializeOwned>(what: &str, word: String) -> Result<T> {
     serde_json::from_value(Value::String(word)).map_err(|e| unreadable(what, e))
-}
-
-/// JSON in which a secret is only what may be shown of its reference.
-pub(super) fn masked(mut value: Value) -> Value {
-    fn walk(value: &mut Value) {
-        match value {
-            Value::String(text) if text.starts_with("sealed:") => {
-                *text = SecretRef::parse(text).map_or_else(|_| "sealed".to_owned(), |r| r.shown());
-            }
-            Value::Array(items) => items.iter_mut().for_each(walk),
-            Value::Object(fields) => fields.values_mut().for_each(walk),
-            _ => {}
-        }
-    }
-    walk(&mut value);
-    value
-}
-
-/// The fields in which two records differ, before and after.
-pub(super) fn difference(before: &Value, after: &Value) -> (Value, Value) {
-    let (mut from, mut to) = (serde_json::Map::new(), serde_json::Map::new());
-    if let (Value::Object(before), Value::Object(after)) = (before, after) {
-        for (key, value) in after {
-            let old = before.get(key).unwrap_or(&Value::Null);
-            if old != value {
-                from.insert(key.clone(), old.clone());
-                to.insert(key.clone(), value.clone());
-            }
-        }
-    }
-    (Value::Object(from), Value::Object(to))
 }
 
 /// An attempt to change something.
