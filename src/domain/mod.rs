@@ -4,8 +4,10 @@
 //! total and answer with reasons.
 
 pub mod audit;
+pub mod bulk;
 pub mod capacity;
 pub mod check;
+pub mod guard;
 pub mod health;
 pub mod ids;
 pub mod instance;
