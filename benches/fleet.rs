@@ -15,7 +15,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use vigie::tui::model::{Answer, Delta, Message, Model, UiSettings};
+use vigie::tui::model::{Answer, Delta, Effect, Message, Model, UiSettings};
 use vigie::tui::theme::Theme;
 use vigie::tui::update::{start, update};
 use vigie::tui::view::view;
@@ -64,8 +64,34 @@ impl Bench {
     }
 
     fn tell(&mut self, message: Message) {
+        self.ask(message);
+    }
+
+    /// What is to be done outside after a message.
+    fn ask(&mut self, message: Message) -> Vec<Effect> {
         let now = fleet::now(self.mono_ms);
-        update(&mut self.model, message, &now);
+        update(&mut self.model, message, &now)
+    }
+
+    /// A key, and how long it took on the input path; then what a task does for it, and its answer.
+    fn key_and_its_task(&mut self, code: KeyCode, modifiers: KeyModifiers) -> Duration {
+        let began = Instant::now();
+        let effects = self.ask(Message::Input(Event::Key(KeyEvent::new(code, modifiers))));
+        let took = began.elapsed();
+        for effect in effects {
+            let answer = match effect {
+                Effect::Find(request) => request.run(&|| false).map(|found| Answer::Found(Box::new(found))),
+                Effect::Palette(request) => {
+                    let seq = request.seq;
+                    request.run(&|| false).map(|lines| Answer::Palette { seq, lines })
+                }
+                _ => None,
+            };
+            if let Some(answer) = answer {
+                self.tell(Message::Answer(answer));
+            }
+        }
+        took
     }
 
     fn key(&mut self, code: KeyCode) {
@@ -106,8 +132,9 @@ impl Bench {
 
     /// Keystrokes of filters over all instances, each with the frame that shows its rows: typed,
     /// narrowed, and taken back.
-    fn filter(&mut self) -> (Duration, Duration) {
+    fn filter(&mut self) -> [(Duration, Duration); 2] {
         let mut times = Vec::new();
+        let mut on_path = Vec::new();
         for word in [
             "bistro nord 4",
             "garage",
@@ -118,6 +145,11 @@ impl Bench {
             "lumière 12",
             "failed",
             "a b c",
+            "state=active size>1GB bistro",
+            "server=prod-00* -plan=pro nord",
+            "age<30d customer=*sarl (garage OR hotel)",
+            "bnord",
+            "name~école db!~nord",
         ] {
             self.key(KeyCode::Char('/'));
             let typed = word.chars().count();
@@ -127,13 +159,45 @@ impl Bench {
                 .chain(std::iter::repeat_n(KeyCode::Backspace, typed));
             for code in keys {
                 let began = Instant::now();
-                self.key(code);
+                on_path.push(self.key_and_its_task(code, KeyModifiers::NONE));
                 self.draw();
                 times.push(began.elapsed());
             }
-            self.key(KeyCode::Esc);
+            self.key_and_its_task(KeyCode::Esc, KeyModifiers::NONE);
         }
-        figures(times)
+        [figures(times), figures(on_path)]
+    }
+
+    /// The same in a list sorted by a column, and the sorting itself.
+    fn sorted(&mut self) -> [(Duration, Duration); 2] {
+        let mut sorting = Vec::new();
+        for letter in "ZAPVDNZ".chars() {
+            let began = Instant::now();
+            self.key_and_its_task(KeyCode::Char(letter), KeyModifiers::NONE);
+            self.draw();
+            sorting.push(began.elapsed());
+        }
+        let [filter, _] = self.filter();
+        self.key_and_its_task(KeyCode::Char('S'), KeyModifiers::NONE);
+        self.key_and_its_task(KeyCode::Char('0'), KeyModifiers::NONE);
+        self.key_and_its_task(KeyCode::Esc, KeyModifiers::NONE);
+        [figures(sorting), filter]
+    }
+
+    /// Keystrokes in the palette, each with its frame.
+    fn palette(&mut self) -> [(Duration, Duration); 2] {
+        let (mut times, mut on_path) = (Vec::new(), Vec::new());
+        for word in ["bistro nord 4", "prod-0999", "maint", "jobs /state=failed", "zzzzqq"] {
+            self.key_and_its_task(KeyCode::Char(':'), KeyModifiers::NONE);
+            for letter in word.chars() {
+                let began = Instant::now();
+                on_path.push(self.key_and_its_task(KeyCode::Char(letter), KeyModifiers::NONE));
+                self.draw();
+                times.push(began.elapsed());
+            }
+            self.key_and_its_task(KeyCode::Esc, KeyModifiers::NONE);
+        }
+        [figures(times), figures(on_path)]
     }
 
     /// One changed instance, as the registry tells it.
@@ -187,8 +251,7 @@ fn main() -> ExitCode {
             Some((Duration::from_micros(500), Duration::MAX)),
         );
         // To all instances.
-        bench.key(KeyCode::Char('2'));
-        bench.key(KeyCode::Char('v'));
+        bench.key(KeyCode::Char('9'));
         let frame_all = bench.frames();
         bench.say("a frame of all instances", frame_all, Some((ms(4), Duration::MAX)));
         let keys = bench.keys();
@@ -197,12 +260,24 @@ fn main() -> ExitCode {
             keys,
             Some((Duration::from_micros(500), Duration::MAX)),
         );
-        let filter = bench.filter();
+        let [filter, on_path] = bench.filter();
         bench.say(
             "a filter's keystroke, with its frame",
             filter,
             Some((Duration::MAX, ms(16))),
         );
+        let half = Some((Duration::from_micros(500), Duration::MAX));
+        bench.say("update: a filter's keystroke, on the input path", on_path, half);
+        let [sorting, sorted] = bench.sorted();
+        bench.say("sorting all instances, with its frame", sorting, None);
+        bench.say(
+            "a filter's keystroke in a sorted list",
+            sorted,
+            Some((Duration::MAX, ms(16))),
+        );
+        let [palette, on_path] = bench.palette();
+        bench.say("a keystroke in the palette, with its frame", palette, None);
+        bench.say("update: a palette's keystroke, on the input path", on_path, None);
         let deltas = bench.deltas(instances);
         bench.say("update: one instance changed", deltas, None);
         failed |= bench.failed;

@@ -8,9 +8,9 @@ use crate::domain::log::{LogPlace, LogTarget};
 use crate::domain::{Problem, SafeText};
 use crate::tui::action::{KeyClash, Keymap};
 use crate::tui::dashboard::{self, Dashboard, DashboardError};
-use crate::tui::model::{Message, Notice, NoticeLevel, Pane, UiSettings};
+use crate::tui::model::{Message, Notice, NoticeLevel, Pane, Remembered, UiSettings};
 use crate::tui::run::Pace;
-use crate::tui::task::{LogDoor, OpsDoor, Post};
+use crate::tui::task::{LogDoor, OpsDoor, Post, memory};
 use crate::tui::term::{Modes, is_terminal};
 use crate::tui::theme::{Depth, Theme};
 use std::collections::BTreeMap;
@@ -110,6 +110,7 @@ pub(super) fn needs_terminal() -> Result<(), Problem> {
 pub(super) async fn show(loaded: Arc<Loaded>) -> Result<u8, Problem> {
     needs_terminal()?;
     let (mut dashboard, odd) = dashboard(&loaded);
+    let file = loaded.places.screen_file();
     let ops = open::ops(loaded, "dashboard").await?;
     dashboard.redact = Arc::new({
         let ops = ops.clone();
@@ -117,7 +118,7 @@ pub(super) async fn show(loaded: Arc<Loaded>) -> Result<u8, Problem> {
     });
     let end = dashboard::show(dashboard, |post| {
         tell_odd(post, odd);
-        OpsDoor::new(ops, post)
+        OpsDoor::new(ops, post).remembering(file)
     })
     .await
     .map_err(|error| problem(&error))?;
@@ -135,8 +136,13 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
         odd.push(why);
         Theme::default()
     });
+    let remembered = memory::load(&loaded.places.screen_file()).unwrap_or_else(|problem| {
+        odd.push(problem.message);
+        Remembered::default()
+    });
     let dashboard = Dashboard {
         ui: UiSettings {
+            remembered,
             profile: settings.fleet.name.clone(),
             thresholds: settings.thresholds(),
             rules: settings.health_rules(),

@@ -41,6 +41,11 @@ pub struct Places {
 }
 
 impl Places {
+    /// Where it is remembered how the dashboard's lists are shown.
+    pub fn screen_file(&self) -> PathBuf {
+        self.data_dir.join("screen.json")
+    }
+
     /// The places that `paths` name, the platform's where they name none. `home` is the user's.
     pub fn of(paths: &Paths, config: PathBuf, platform: &Platform) -> Self {
         let place = |text: &str, default: PathBuf| {

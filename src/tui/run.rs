@@ -4,7 +4,7 @@
 //! what comes from elsewhere is drawn at most every [`Pace::frame`]. Neither can starve the other:
 //! a turn takes a bounded number of each. With nothing due there is no wake-up.
 
-use super::model::{Effect, Message, Model, Now};
+use super::model::{Answer, Effect, Message, Model, Now};
 use super::task::Mailbox;
 use super::theme::Theme;
 use super::{update, view};
@@ -166,6 +166,11 @@ enum Turn {
     End(End),
 }
 
+/// Whether a key press waits for this: it is shown as soon as it is there.
+fn is_awaited(message: &Message) -> bool {
+    matches!(message, Message::Answer(Answer::Found(_) | Answer::Palette { .. }))
+}
+
 impl<H: Host> std::fmt::Debug for Loop<'_, H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Loop")
@@ -237,7 +242,10 @@ where
                     had_input = true;
                     turn = self.take_input(event);
                 }
-                Woken::Message(message) => turn = self.take_message(message),
+                Woken::Message(message) => {
+                    had_input |= is_awaited(&message);
+                    turn = self.take_message(message);
+                }
                 Woken::Due => {}
             }
             // Both lanes get their share in every turn, whichever woke it.
@@ -257,6 +265,7 @@ where
             let mut room = self.pace.messages;
             while turn.is_none() && room > 0 {
                 let Some(message) = self.mailbox.try_next() else { break };
+                had_input |= is_awaited(&message);
                 turn = self.take_message(message);
                 room -= 1;
                 if began.elapsed() >= self.pace.slice {
@@ -269,7 +278,7 @@ where
             }
             dirty |= self.model.take_dirty();
             if had_input {
-                // What was typed is shown at once, whatever came before.
+                // What was typed (and what was found for it) is shown at once, whatever came before.
                 drawn_at = None;
             }
         }

@@ -35,8 +35,6 @@ pub struct Situation<'a> {
     pub job: Option<JobFacts>,
     /// What is being done to the selected thing by this dashboard.
     pub busy: Option<&'a str>,
-    /// Whether a row of what happened is selected.
-    pub row: bool,
     /// How many servers there are; `None` before the fleet has been read.
     pub servers: Option<usize>,
     /// How many of them are not as they should be.
@@ -45,6 +43,12 @@ pub struct Situation<'a> {
     pub ready_templates: usize,
     /// Whether something failed that can be tried again.
     pub can_try_again: bool,
+    /// Whether something is selected where one stands.
+    pub selected: bool,
+    /// Whether there is a place to go back to, and one to go forth to.
+    pub trail: (bool, bool),
+    /// Whether an order was chosen.
+    pub sorted: bool,
     /// Whether a log is shown.
     pub log: bool,
     /// Whether the log is searched.
@@ -136,8 +140,13 @@ pub fn allowed(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
             Place::Instances => some(on.instance.is_some(), "instance"),
             Place::Templates => some(on.template.is_some(), "template"),
             Place::Jobs | Place::Log | Place::WholeLog => some(on.job.is_some(), "job"),
-            Place::Audit => some(on.row, "row"),
+            Place::Plans => some(on.selected, "plan"),
+            Place::Customers => some(on.selected, "customer"),
+            Place::Audit => some(on.selected, "row"),
         },
+        Id::GoBack if !on.trail.0 => Err("this is where you began".to_owned()),
+        Id::GoForward if !on.trail.1 => Err("there is nothing to go forth to".to_owned()),
+        Id::SortFlip if !on.sorted => Err("no order was chosen yet (S)".to_owned()),
         // Where no job has worked on a server, its own log is asked for.
         Id::Log if on.job.is_none() && on.place != Place::Servers => Err("no job has worked on it lately".to_owned()),
         Id::Log if on.job.is_none() && on.server.is_none() => Err("no server is selected".to_owned()),
@@ -207,6 +216,7 @@ fn delete(on: &Situation<'_>) -> Result<(), String> {
             Some(_) => Ok(()),
         },
         Place::Jobs | Place::Log | Place::WholeLog => Err("jobs are kept as history".to_owned()),
+        Place::Plans | Place::Customers => Err("what was sold is kept".to_owned()),
         Place::Audit => Err("what happened stays written down".to_owned()),
     }
 }
@@ -216,7 +226,10 @@ const UNREAD: &str = "the fleet is still being read";
 
 fn new(on: &Situation<'_>) -> Result<(), String> {
     match on.place {
-        Place::Servers | Place::Log | Place::WholeLog | Place::Audit => Ok(()),
+        Place::Servers | Place::Log | Place::WholeLog => Ok(()),
+        Place::Audit => Err("what happens writes itself down".to_owned()),
+        Place::Plans => Err("plans are added from the shell: vigie plan add".to_owned()),
+        Place::Customers => Err("customers are added with their first instance, or by vigie customer add".to_owned()),
         _ if on.servers.is_none() => Err(UNREAD.to_owned()),
         _ if on.servers == Some(0) => Err("there is no server yet: 1, then n".to_owned()),
         Place::Templates => Ok(()),

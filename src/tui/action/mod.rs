@@ -2,6 +2,7 @@
 //! README are all made from it, so that they can't disagree.
 
 mod allow;
+mod find_table;
 mod key;
 mod keymap;
 mod line;
@@ -15,7 +16,8 @@ pub use key::{Key, Sequence, parse_sequence, show_sequence};
 pub use keymap::{Found, KeyClash, Keymap};
 
 /// Everything that can be done.
-pub const ACTIONS: &[Action] = &joined::<{ table::ACTIONS.len() + table_log::ACTIONS.len() }>();
+pub const ACTIONS: &[Action] =
+    &joined::<{ table::ACTIONS.len() + find_table::FIND.len() + table_log::ACTIONS.len() }>();
 
 /// The actions, and behind them those of the log.
 const fn joined<const N: usize>() -> [Action; N] {
@@ -24,8 +26,10 @@ const fn joined<const N: usize>() -> [Action; N] {
     while at < N {
         all[at] = if at < table::ACTIONS.len() {
             table::ACTIONS[at]
+        } else if at < table::ACTIONS.len() + find_table::FIND.len() {
+            find_table::FIND[at - table::ACTIONS.len()]
         } else {
-            table_log::ACTIONS[at - table::ACTIONS.len()]
+            table_log::ACTIONS[at - table::ACTIONS.len() - find_table::FIND.len()]
         };
         at += 1;
     }
@@ -43,6 +47,10 @@ pub enum Place {
     Templates,
     /// The list of jobs.
     Jobs,
+    /// The list of plans.
+    Plans,
+    /// The list of customers.
+    Customers,
     /// What happened: rows of the audit.
     Audit,
     /// The log.
@@ -53,26 +61,38 @@ pub enum Place {
 
 impl Place {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Servers,
         Self::Instances,
         Self::Templates,
         Self::Jobs,
+        Self::Plans,
+        Self::Customers,
         Self::Audit,
         Self::Log,
         Self::WholeLog,
     ];
     /// All but the log on the whole screen, where digits mean times.
-    pub const PANES: [Self; 6] = [
+    pub const PANES: [Self; 8] = [
         Self::Servers,
         Self::Instances,
         Self::Templates,
         Self::Jobs,
+        Self::Plans,
+        Self::Customers,
         Self::Audit,
         Self::Log,
     ];
     /// The lists.
-    pub const LISTS: [Self; 5] = [Self::Servers, Self::Instances, Self::Templates, Self::Jobs, Self::Audit];
+    pub const LISTS: [Self; 7] = [
+        Self::Servers,
+        Self::Instances,
+        Self::Templates,
+        Self::Jobs,
+        Self::Plans,
+        Self::Customers,
+        Self::Audit,
+    ];
 
     /// As it is called.
     pub fn word(self) -> &'static str {
@@ -81,6 +101,8 @@ impl Place {
             Self::Instances => "instances",
             Self::Templates => "templates",
             Self::Jobs => "jobs",
+            Self::Plans => "plans",
+            Self::Customers => "customers",
             Self::Audit => "what happened",
             Self::Log => "log",
             Self::WholeLog => "zoomed log",
@@ -95,6 +117,8 @@ pub enum Group {
     Act,
     /// Looks, and changes nothing.
     Look,
+    /// Finds, sorts, chooses what is shown.
+    Find,
     /// Moves the selection or the focus.
     Move,
     /// The program itself.
@@ -107,6 +131,7 @@ impl Group {
         match self {
             Self::Act => "change",
             Self::Look => "look",
+            Self::Find => "find and sort",
             Self::Move => "move",
             Self::Program => "program",
         }
@@ -194,6 +219,26 @@ pub enum ActionId {
     AuditList,
     Happened,
     NextList,
+    AllInstances,
+    PlansList,
+    CustomersList,
+    GoBack,
+    GoForward,
+    Palette,
+    Views,
+    Columns,
+    SortPicker,
+    SortFlip,
+    SortName,
+    SortState,
+    SortAge,
+    SortCount,
+    SortHealth,
+    SortLength,
+    SortPlan,
+    SortSize,
+    SortServer,
+    SortDatabase,
     NextProblem,
     Zoom,
     Help,
@@ -245,7 +290,7 @@ pub fn markdown_table() -> String {
             .keys
             .iter()
             .filter_map(|text| parse_sequence(text).ok())
-            .map(|keys| format!("`{}`", show_sequence(&keys)))
+            .map(|keys| format!("`{}`", show_sequence(&keys).replace('|', "\\|")))
             .collect();
         let places = if action.places.len() == Place::ALL.len() {
             "everywhere".to_owned()

@@ -7,7 +7,6 @@ const SERVERS: &[Place] = &[Place::Servers];
 const LISTS: &[Place] = &Place::LISTS;
 const FLEET: &[Place] = &[Place::Servers, Place::Instances, Place::Templates, Place::Jobs];
 const ALL: &[Place] = &Place::ALL;
-const PANES: &[Place] = &Place::PANES;
 
 use ActionId as Id;
 
@@ -198,23 +197,12 @@ pub(super) const ACTIONS: &[Action] = &[
     ),
     look(
         line(
-            Id::Happened,
-            "happened",
-            &["h"],
-            ALL,
-            "happened",
-            "what happened to what is selected, and who did it",
-        ),
-        8,
-    ),
-    look(
-        line(
             Id::Filter,
             "filter",
             &["/"],
             ALL,
             "filter",
-            "filters the list as one types (`!word` leaves out); in the log: searches it (a regular expression), and keeps the other lines",
+            "filters the list as one types as `state=offline capacity>90 -plan=trial acme`; in the log: searches it (a regular expression), and keeps the other lines",
         ),
         9,
     ),
@@ -304,7 +292,7 @@ pub(super) const ACTIONS: &[Action] = &[
         &["enter"],
         ALL,
         "open",
-        "goes into what is selected: a server's instances, an instance's, template's or event's description, a job's log",
+        "goes into what is selected: a server's instances, an instance's or template's description, a job's log",
     ),
     line(
         Id::Back,
@@ -330,51 +318,6 @@ pub(super) const ACTIONS: &[Action] = &[
         "previous pane",
         "to the previous pane",
     ),
-    line(
-        Id::ServersPane,
-        "servers-pane",
-        &["1"],
-        PANES,
-        "servers",
-        "to the servers",
-    ),
-    line(
-        Id::InstancesPane,
-        "instances-pane",
-        &["2"],
-        PANES,
-        "instances",
-        "to the selected server's instances",
-    ),
-    line(Id::LogPane, "log-pane", &["3"], PANES, "log", "to the log"),
-    line(
-        Id::TemplatesList,
-        "templates-list",
-        &["4"],
-        PANES,
-        "templates",
-        "to the templates",
-    ),
-    line(Id::JobsList, "jobs-list", &["5"], PANES, "jobs", "to the jobs"),
-    line(
-        Id::AuditList,
-        "audit-list",
-        &["6"],
-        PANES,
-        "what happened",
-        "to what happened: who did what, on what, from what to what, refused attempts too",
-    ),
-    Action {
-        footer: 10,
-        ..line(
-            Id::NextList,
-            "next-list",
-            &["v"],
-            LISTS,
-            "view",
-            "turns the second pane: this server's instances, all instances, templates, jobs, what happened",
-        )
-    },
     Action {
         footer: 10,
         ..line(

@@ -1,13 +1,18 @@
 //! What lies over the panes: help, descriptions, reports, questions. Questions hold the ids and
 //! versions of what they are about, frozen when they were opened.
 
+use super::columns::ColumnPicker;
 use super::effect::{Act, Target};
+use super::find::{Filter, FilterError};
 use super::form::Form;
 use super::log::{LogFilters, LogPrompt};
 use super::message::PlanPreview;
+use super::palette::Palette;
+use super::tabs::ListId;
 use crate::domain::check::CheckReport;
 use crate::domain::instance::Instance;
-use crate::domain::{InstanceId, JobId, ServerId, TemplateId};
+use crate::domain::{CustomerId, InstanceId, JobId, PlanId, ServerId, TemplateId};
+use std::sync::Arc;
 use std::time::Duration;
 use tui_input::Input;
 
@@ -41,17 +46,51 @@ pub enum Layer {
     Confirm(Box<Confirm>),
     /// A form.
     Form(Box<Form>),
+    /// A list's filter being typed.
+    Find(Box<FindLine>),
+    /// The `:` palette.
+    Palette(Box<Palette>),
+    /// The columns of a list, to sort by or to choose from.
+    Columns(Box<ColumnPicker>),
+    /// The named views.
+    Views(Box<ViewList>),
     /// The log's filters.
     LogFilters(Box<LogFilters>),
     /// What to open as a log.
     LogPrompt(Box<LogPrompt>),
-    /// A filter or search being typed.
+    /// A search of the log being typed.
     Typing {
         /// Its text.
         input: Input,
         /// What it was before.
         before: String,
     },
+}
+
+/// A list's filter being typed.
+#[derive(Debug)]
+pub struct FindLine {
+    /// Whose.
+    pub list: ListId,
+    /// Its text.
+    pub input: Input,
+    /// What was in force before.
+    pub before: Arc<Filter>,
+    /// What is wrong with the text; what was right last stays in force.
+    pub error: Option<FilterError>,
+    /// Which of the filters used before was called back, counted from the newest.
+    pub recalled: Option<usize>,
+}
+
+/// The named views, open.
+#[derive(Debug)]
+pub struct ViewList {
+    /// Which is selected.
+    pub at: usize,
+    /// The name of a new one, while it is typed.
+    pub naming: Option<Input>,
+    /// Which one a second `x` forgets.
+    pub forget: Option<String>,
 }
 
 /// What is described.
@@ -65,8 +104,28 @@ pub enum Subject {
     Template(TemplateId),
     /// A job.
     Job(JobId),
+    /// A plan.
+    Plan(PlanId),
+    /// A customer.
+    Customer(CustomerId),
     /// A row of the audit.
     Audit(i64),
+}
+
+impl Subject {
+    /// What a selection is described as.
+    pub fn of(target: Target) -> Option<Self> {
+        Some(match target {
+            Target::Server(id) => Self::Server(id),
+            Target::Instance(id) => Self::Instance(id),
+            Target::Template(id) => Self::Template(id),
+            Target::Job(id) => Self::Job(id),
+            Target::Plan(id) => Self::Plan(id),
+            Target::Customer(id) => Self::Customer(id),
+            Target::Audit(id) => Self::Audit(id),
+            Target::Fleet => return None,
+        })
+    }
 }
 
 /// What a question leads to.

@@ -1,9 +1,13 @@
 //! What the dashboard wants done outside: plain data, comparable, without secrets in its `Debug`.
 
 use super::draft::{Expected, InstanceDraft, ServerDraft, TemplateDraft};
+use super::find::Request;
+use super::memory::Remember;
+use super::palette::PaletteRequest;
+use super::tabs::ListId;
 use crate::domain::audit::AuditFilter;
 use crate::domain::log::{Ask, LogTarget, Sieve};
-use crate::domain::{InstanceId, JobId, ServerId, TemplateId};
+use crate::domain::{CustomerId, InstanceId, JobId, PlanId, ServerId, TemplateId};
 
 /// Names one asked action; its end comes back under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +26,12 @@ pub enum Target {
     Instance(InstanceId),
     /// A job.
     Job(JobId),
+    /// A plan.
+    Plan(PlanId),
+    /// A customer.
+    Customer(CustomerId),
+    /// Something that happened, by its number.
+    Audit(i64),
 }
 
 /// What is to be done with a template's database.
@@ -250,6 +260,12 @@ pub enum Effect {
         /// What.
         act: Act,
     },
+    /// Look which rows a list shows: [`super::Answer::Found`].
+    Find(Box<Request>),
+    /// Look what in the fleet is called so: [`super::Answer::Palette`].
+    Palette(Box<PaletteRequest>),
+    /// Remember this for the next start.
+    Remember(Box<Remember>),
     /// Stop a task of this dashboard (not a job); its ticket ends with a problem of code `cancelled`.
     CancelTask(Ticket),
     /// Stop the process as a shell's job, and come back.
@@ -279,6 +295,12 @@ pub enum TaskKey {
     LogPaths,
     /// The form's plan.
     Plan,
+    /// A list's rows.
+    Find(ListId),
+    /// The palette's lines.
+    Palette,
+    /// What is remembered.
+    Memory,
     /// A look at a server.
     Look(Target),
     /// A change of something.
@@ -313,6 +335,9 @@ impl Effect {
             Self::RememberLog { .. } => TaskKey::LogPaths,
             Self::LoadAudit { .. } => TaskKey::Audit,
             Self::PlanInstance { .. } => TaskKey::Plan,
+            Self::Find(request) => TaskKey::Find(request.list),
+            Self::Palette(_) => TaskKey::Palette,
+            Self::Remember(_) => TaskKey::Memory,
             Self::Act { act, .. } => match act {
                 Act::Test(_) | Act::Check(_) | Act::CheckAll => TaskKey::Look(act.target()),
                 _ => TaskKey::Change(act.target()),
@@ -334,8 +359,10 @@ impl Effect {
             | Self::OpenLog { .. }
             | Self::ReadLog { .. }
             | Self::StopLogRead
+            | Self::Find(_)
+            | Self::Palette(_)
             | Self::PlanInstance { .. } => Policy::LatestWins,
-            Self::Act { .. } | Self::SaveLog { .. } | Self::RememberLog { .. } => Policy::Serial,
+            Self::Act { .. } | Self::Remember(_) | Self::SaveLog { .. } | Self::RememberLog { .. } => Policy::Serial,
             Self::CancelTask(_) | Self::Copy(_) | Self::Suspend | Self::Quit => Policy::Parallel,
         }
     }

@@ -1,7 +1,11 @@
 //! The registry as the dashboard holds it: rows by id, and the orders in which lists show them, kept
 //! as changes come, so that drawing and filtering only read.
 
+use super::find::Row;
+use super::ids::IdMap;
 use super::message::{Delta, Fleet, InstanceRow};
+use super::orders::ListId;
+use crate::domain::audit::AuditEntry;
 use crate::domain::instance::{Customer, Plan};
 use crate::domain::job::{Job, JobState};
 use crate::domain::rights::Rights;
@@ -9,15 +13,17 @@ use crate::domain::server::{Server, ServerState};
 use crate::domain::template::{Template, TemplateState};
 use crate::domain::{CustomerId, InstanceId, JobId, PlanId, ServerId, TemplateId};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Jobs that are over and still shown, at most.
 const JOBS_KEPT: usize = 500;
 /// Changes in one delta from which orders are made anew.
 const MANY: usize = 200;
 
-/// All that is known of the fleet.
-#[derive(Debug, Default)]
+/// All that is known of the fleet. Cloned where a task still reads an older state of it: rows are
+/// shared.
+#[derive(Debug, Default, Clone)]
 pub struct Store {
     /// By code.
     pub servers: Vec<Server>,
@@ -35,15 +41,21 @@ pub struct Store {
     pub rights: Rights,
     /// When it was last read; `None` before the first answer.
     pub read_at: Option<Timestamp>,
-    rows: Vec<Option<InstanceRow>>,
+    rows: Vec<Option<Arc<InstanceRow>>>,
     free: Vec<u32>,
-    slots: HashMap<InstanceId, u32>,
-    by_server: HashMap<ServerId, Vec<u32>>,
+    slots: IdMap<InstanceId, u32>,
+    by_server: IdMap<ServerId, Vec<u32>>,
     all: Vec<u32>,
-    job_of_instance: HashMap<InstanceId, usize>,
-    job_of_template: HashMap<TemplateId, usize>,
-    plan_at: HashMap<PlanId, usize>,
-    customer_at: HashMap<CustomerId, usize>,
+    job_of_instance: IdMap<InstanceId, usize>,
+    job_of_template: IdMap<TemplateId, usize>,
+    server_at: IdMap<ServerId, usize>,
+    plan_at: IdMap<PlanId, usize>,
+    customer_at: IdMap<CustomerId, usize>,
+    sold_plans: IdMap<PlanId, u32>,
+    sold_to: IdMap<CustomerId, u32>,
+    audit: Vec<AuditEntry>,
+    generation: u64,
+    instance_generation: u64,
 }
 
 /// The fleet in five numbers.
@@ -75,6 +87,9 @@ impl Store {
     /// Everything anew.
     pub fn replace(&mut self, fleet: Fleet) {
         *self = Self {
+            generation: self.generation + 1,
+            audit: std::mem::take(&mut self.audit),
+            instance_generation: self.instance_generation + 1,
             servers: fleet.servers,
             templates: fleet.templates,
             jobs: fleet.jobs,
@@ -84,7 +99,7 @@ impl Store {
             ..Self::default()
         };
         self.catalog(fleet.plans, fleet.customers);
-        self.servers.sort_by(|a, b| a.spec.code.cmp(&b.spec.code));
+        self.index_servers();
         self.templates.sort_by(|a, b| a.spec.code.cmp(&b.spec.code));
         self.index_jobs();
         self.slots.reserve(fleet.instances.len());
@@ -95,19 +110,25 @@ impl Store {
         self.reorder();
     }
 
-    /// What changed. Answers whether any instance did.
+    /// What changed. Answers whether what lists of instances show did.
     pub fn apply(&mut self, delta: Delta) -> bool {
+        self.generation += 1;
+        let named = !delta.servers.is_empty() && self.renames(&delta.servers) || !delta.gone_servers.is_empty();
+        let named = named || delta.catalog.is_some() || !delta.templates.is_empty();
         if let Some(at) = delta.read_at {
             self.read_at = Some(at);
         }
         for server in delta.servers {
-            match self.servers.iter_mut().find(|s| s.id == server.id) {
+            match self.server_at.get(&server.id).and_then(|at| self.servers.get_mut(*at)) {
                 Some(old) => *old = server,
-                None => self.servers.push(server),
+                None => {
+                    self.server_at.insert(server.id, self.servers.len());
+                    self.servers.push(server);
+                }
             }
         }
         self.servers.retain(|s| !delta.gone_servers.contains(&s.id));
-        self.servers.sort_by(|a, b| a.spec.code.cmp(&b.spec.code));
+        self.index_servers();
         for template in delta.templates {
             match self.templates.iter_mut().find(|t| t.id == template.id) {
                 Some(old) => *old = template,
@@ -138,8 +159,10 @@ impl Store {
                 if !many {
                     self.leave(slot);
                 }
-                if let Some(place) = self.rows.get_mut(slot as usize) {
-                    *place = None;
+                if let Some(place) = self.rows.get_mut(slot as usize)
+                    && let Some(old) = place.take()
+                {
+                    self.sold(&old, false);
                 }
                 self.free.push(slot);
             }
@@ -157,7 +180,108 @@ impl Store {
         if many {
             self.reorder();
         }
-        changed
+        self.instance_generation += u64::from(changed || named);
+        changed || named
+    }
+
+    /// Whether servers are new or called otherwise.
+    fn renames(&self, servers: &[Server]) -> bool {
+        servers
+            .iter()
+            .any(|new| self.server(new.id).is_none_or(|old| old.spec.code != new.spec.code))
+    }
+
+    fn index_servers(&mut self) {
+        self.servers.sort_by(|a, b| a.spec.code.cmp(&b.spec.code));
+        self.server_at = self.servers.iter().enumerate().map(|(at, s)| (s.id, at)).collect();
+    }
+
+    /// Counts an instance, or takes it out of the count.
+    fn sold(&mut self, row: &InstanceRow, more: bool) {
+        let count = |n: &mut u32| *n = if more { *n + 1 } else { n.saturating_sub(1) };
+        if let Some(plan) = row.plan {
+            count(self.sold_plans.entry(plan).or_default());
+        }
+        if let Some(customer) = row.customer {
+            count(self.sold_to.entry(customer).or_default());
+        }
+    }
+
+    /// Instances sold as a plan.
+    pub fn instances_of_plan(&self, id: PlanId) -> u32 {
+        self.sold_plans.get(&id).copied().unwrap_or(0)
+    }
+
+    /// Instances of a customer.
+    pub fn instances_of_customer(&self, id: CustomerId) -> u32 {
+        self.sold_to.get(&id).copied().unwrap_or(0)
+    }
+
+    /// Counts changes of what a list is made from.
+    pub fn generation(&self, list: ListId) -> u64 {
+        if list.is_instances() {
+            self.instance_generation
+        } else {
+            self.generation
+        }
+    }
+
+    /// A list's rows in their own order, as [`Store::row`] takes them; of a server's instances, those.
+    pub fn order(&self, list: ListId, server: Option<ServerId>) -> Cow<'_, [u32]> {
+        match list {
+            ListId::All => Cow::Borrowed(&self.all),
+            ListId::Here => Cow::Borrowed(server.map_or(&[], |server| self.of_server(server))),
+            other => Cow::Owned((0..u32::try_from(self.count(other, None)).unwrap_or(u32::MAX)).collect()),
+        }
+    }
+
+    /// Rows of the audit that were read, the newest first.
+    pub fn audit(&self) -> &[AuditEntry] {
+        &self.audit
+    }
+
+    /// The row of the audit of this number, if it was read.
+    pub fn audit_row(&self, id: i64) -> Option<&AuditEntry> {
+        let at = self.audit.binary_search_by(|row| id.cmp(&row.id)).ok()?;
+        self.audit.get(at)
+    }
+
+    /// Takes rows of the audit in.
+    pub(super) fn set_audit(
+        &mut self,
+        rows: Vec<AuditEntry>,
+        take: impl FnOnce(&mut Vec<AuditEntry>, Vec<AuditEntry>),
+    ) {
+        self.generation += 1;
+        take(&mut self.audit, rows);
+    }
+
+    /// How many rows a list has.
+    pub fn count(&self, list: ListId, server: Option<ServerId>) -> usize {
+        match list {
+            ListId::All => self.all.len(),
+            ListId::Here => server.map_or(0, |server| self.of_server(server).len()),
+            ListId::Servers => self.servers.len(),
+            ListId::Templates => self.templates.len(),
+            ListId::Jobs => self.jobs.len(),
+            ListId::Plans => self.plans.len(),
+            ListId::Customers => self.customers.len(),
+            ListId::Audit => self.audit.len(),
+        }
+    }
+
+    /// A row of a list.
+    pub fn row(&self, list: ListId, at: u32) -> Option<Row<'_>> {
+        let place = at as usize;
+        match list {
+            ListId::Here | ListId::All => self.instance_in(at).map(Row::Instance),
+            ListId::Servers => self.servers.get(place).map(Row::Server),
+            ListId::Templates => self.templates.get(place).map(Row::Template),
+            ListId::Jobs => self.jobs.get(place).map(Row::Job),
+            ListId::Plans => self.plans.get(place).map(Row::Plan),
+            ListId::Customers => self.customers.get(place).map(Row::Customer),
+            ListId::Audit => self.audit.get(place).map(Row::Audit),
+        }
     }
 
     fn catalog(&mut self, plans: Vec<Plan>, customers: Vec<Customer>) {
@@ -199,8 +323,11 @@ impl Store {
             }),
         };
         self.slots.insert(id, slot);
-        if let Some(place) = self.rows.get_mut(slot as usize) {
-            *place = Some(row);
+        self.sold(&row, true);
+        if let Some(place) = self.rows.get_mut(slot as usize)
+            && let Some(old) = place.replace(Arc::new(row))
+        {
+            self.sold(&old, false);
         }
         slot
     }
@@ -208,7 +335,7 @@ impl Store {
     fn key(&self, slot: u32) -> (&str, InstanceId) {
         self.rows
             .get(slot as usize)
-            .and_then(Option::as_ref)
+            .and_then(Option::as_deref)
             .map_or(("", InstanceId(0)), |row| (row.lower(), row.id))
     }
 
@@ -239,7 +366,7 @@ impl Store {
         all.sort_by(|a, b| self.key(*a).cmp(&self.key(*b)));
         self.by_server.clear();
         for slot in &all {
-            if let Some(row) = self.rows.get(*slot as usize).and_then(Option::as_ref) {
+            if let Some(row) = self.rows.get(*slot as usize).and_then(Option::as_deref) {
                 self.by_server.entry(row.server).or_default().push(*slot);
             }
         }
@@ -248,7 +375,7 @@ impl Store {
 
     /// The instance in a slot of an order.
     pub fn instance_in(&self, slot: u32) -> Option<&InstanceRow> {
-        self.rows.get(slot as usize).and_then(Option::as_ref)
+        self.rows.get(slot as usize).and_then(Option::as_deref)
     }
 
     /// An instance by its id.
@@ -273,7 +400,7 @@ impl Store {
 
     /// A server.
     pub fn server(&self, id: ServerId) -> Option<&Server> {
-        self.servers.iter().find(|server| server.id == id)
+        self.server_at.get(&id).and_then(|at| self.servers.get(*at))
     }
 
     /// A server's code, for lines that name it.

@@ -1,6 +1,7 @@
 //! Where everything stands on a screen of a given size: one answer for `view`, which draws it, and
 //! `update`, which needs to know how many rows a page has.
 
+use super::tabs::{PageDef, Tab};
 use ratatui::layout::Rect;
 
 /// Below this many columns or rows only one pane is shown at a time.
@@ -31,9 +32,9 @@ pub struct Layout {
     pub header: Rect,
     /// The servers, with their frame.
     pub servers: Rect,
-    /// The selected server's detail.
+    /// What is known of the selected row.
     pub detail: Rect,
-    /// Instances, templates or jobs.
+    /// The page's list; on the fleet's page the selected server's instances.
     pub list: Rect,
     /// The log.
     pub log: Rect,
@@ -43,8 +44,11 @@ pub struct Layout {
     pub compact: bool,
 }
 
+/// From this many columns on a page's detail stands beside its list.
+const BESIDE: u16 = 132;
+
 /// Lays the screen out. `footer` is how many rows the bottom asks for.
-pub fn layout(size: (u16, u16), focus: Pane, zoom: bool, servers: usize, footer: u16) -> Layout {
+pub fn layout(size: (u16, u16), page: &PageDef, focus: Pane, zoom: bool, servers: usize, footer: u16) -> Layout {
     let (width, height) = size;
     let mut out = Layout {
         compact: width < NARROW || height < LOW,
@@ -72,8 +76,27 @@ pub fn layout(size: (u16, u16), focus: Pane, zoom: bool, servers: usize, footer:
         }
         return out;
     }
-    let log = (body * 3 / 10).clamp(6, 18);
+    let log = match (page.log, page.tab) {
+        (false, _) => 0,
+        (true, Tab::Jobs) => (body * 4 / 10).clamp(7, 24),
+        (true, _) => (body * 3 / 10).clamp(6, 18),
+    };
     let top = body - log;
+    out.log = Rect::new(0, header + top, width, log);
+    if page.tab != Tab::Here {
+        if width >= BESIDE {
+            let left = (width * 62 / 100).min(width - 50);
+            out.list = Rect::new(0, header, left, top);
+            out.detail = Rect::new(left, header, width - left, top);
+            return out;
+        }
+        // A list with fewer rows than that is no list.
+        let detail = (top * 2 / 5).min(12).min(top.saturating_sub(8));
+        let detail = if detail < 4 { 0 } else { detail };
+        out.list = Rect::new(0, header, width, top - detail);
+        out.detail = Rect::new(0, header + top - detail, width, detail);
+        return out;
+    }
     let left = (width * 46 / 100).clamp(36, 84);
     let wanted = u16::try_from(servers).unwrap_or(u16::MAX).saturating_add(3);
     let detail_max = if top >= 22 { 11 } else { 9 };
@@ -83,7 +106,6 @@ pub fn layout(size: (u16, u16), focus: Pane, zoom: bool, servers: usize, footer:
     out.servers = Rect::new(0, header, left, top - detail);
     out.detail = Rect::new(0, header + top - detail, left, detail);
     out.list = Rect::new(left, header, width - left, top);
-    out.log = Rect::new(0, header + top, width, log);
     out
 }
 

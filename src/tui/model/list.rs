@@ -1,17 +1,13 @@
 //! A list's state: the selection is an id, never a row's number, so that it stays on its object
 //! whatever comes, goes or is filtered around it.
 
-use super::filter::Filter;
-
-/// What is selected in a list, how far it is scrolled, and what it is filtered by.
+/// What is selected in a list, and how far it is scrolled.
 #[derive(Debug, Clone)]
 pub struct ListState<Id> {
     /// What is selected.
     pub selected: Option<Id>,
     /// The first visible row.
     pub offset: usize,
-    /// What is let through.
-    pub filter: Filter,
     row: usize,
 }
 
@@ -20,7 +16,6 @@ impl<Id> Default for ListState<Id> {
         Self {
             selected: None,
             offset: 0,
-            filter: Filter::default(),
             row: 0,
         }
     }
@@ -45,7 +40,7 @@ impl<Id: Copy + PartialEq> ListState<Id> {
         self.row
     }
 
-    /// Selects nothing, and keeps the filter.
+    /// Selects nothing.
     pub fn forget(&mut self) {
         self.selected = None;
         self.offset = 0;
@@ -53,8 +48,9 @@ impl<Id: Copy + PartialEq> ListState<Id> {
     }
 
     /// Finds the selection again in a list that changed; where it is gone, the row now in its place is
-    /// selected, or the first one that passes the filter. Scrolls so that it is within `height` rows. Answers whether the selection changed.
-    pub fn settle(&mut self, len: usize, height: usize, id_at: impl Fn(usize) -> Option<Id>) -> bool {
+    /// selected; in a list that is `filtered`, the first one. Scrolls so that it is within `height`
+    /// rows. Answers whether the selection changed.
+    pub fn settle(&mut self, len: usize, height: usize, filtered: bool, id_at: impl Fn(usize) -> Option<Id>) -> bool {
         let before = self.selected;
         let same = |row: usize| before.is_some() && id_at(row) == before;
         let found = if same(self.row) {
@@ -62,7 +58,7 @@ impl<Id: Copy + PartialEq> ListState<Id> {
         } else {
             (0..len).find(|row| same(*row))
         };
-        let fallback = if self.filter.is_empty() { self.row } else { 0 };
+        let fallback = if filtered { 0 } else { self.row };
         self.row = found.unwrap_or(fallback).min(len.saturating_sub(1));
         self.selected = id_at(self.row);
         self.scroll(len, height);
@@ -105,16 +101,16 @@ mod tests {
     fn the_selection_stays_on_its_object() {
         let mut list = ListState::<i64>::default();
         let first = [10, 20, 30, 40];
-        list.settle(4, 2, |row| first.get(row).copied());
+        list.settle(4, 2, false, |row| first.get(row).copied());
         list.go(Move::Rows(2), 4, 2, |row| first.get(row).copied());
         assert_eq!((list.selected, list.offset), (Some(30), 1));
         let more = [5, 6, 7, 10, 20, 30, 40];
-        assert!(!list.settle(7, 2, |row| more.get(row).copied()));
+        assert!(!list.settle(7, 2, false, |row| more.get(row).copied()));
         assert_eq!((list.selected, list.row(), list.offset), (Some(30), 5, 4));
         let without = [5, 6, 7, 10, 20, 40];
-        assert!(list.settle(6, 2, |row| without.get(row).copied()));
+        assert!(list.settle(6, 2, false, |row| without.get(row).copied()));
         assert_eq!(list.selected, Some(40), "the row now in its place");
-        assert!(list.settle(0, 2, |_| None));
+        assert!(list.settle(0, 2, false, |_| None));
         assert_eq!(list.selected, None);
     }
 
@@ -126,7 +122,7 @@ mod tests {
         ) {
             let id_at = |row: usize| (row < len).then_some(row);
             let mut list = ListState::<usize>::default();
-            list.settle(len, height, id_at);
+            list.settle(len, height, false, id_at);
             for (kind, by) in moves {
                 let to = match kind { 0 => Move::Rows(by), 1 => Move::HalfPages(by), 2 => Move::Top, _ => Move::Bottom };
                 list.go(to, len, height, id_at);

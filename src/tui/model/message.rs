@@ -100,6 +100,15 @@ pub enum Answer {
         /// The plan, or why there is none.
         result: Result<Box<PlanPreview>, Problem>,
     },
+    /// Which rows a list shows.
+    Found(Box<super::find::Found>),
+    /// What in the fleet is called as the palette says.
+    Palette {
+        /// As asked.
+        seq: u64,
+        /// The best first.
+        lines: Vec<super::palette::Line>,
+    },
     /// How far an action has come, where it knows.
     Progress {
         /// Which.
@@ -207,7 +216,7 @@ pub struct InstanceRow {
     pub size_bytes: Option<u64>,
     /// When it was asked for.
     pub created_at: Timestamp,
-    /// Name, subdomain, database, and then all three in lowercase, for filters and orders.
+    /// Name, subdomain, database, and then all three without case and accents, for filters and orders.
     text: Box<str>,
     name_end: u16,
     subdomain_end: u16,
@@ -255,7 +264,7 @@ impl InstanceRow {
             cut -= 1;
         }
         let name = &name[..cut];
-        let lower = [name, subdomain, database].join("\0").to_lowercase();
+        let lower = super::find::fold(&[name, subdomain, database].join("\0"));
         let text = [name, subdomain, database, &lower].concat().into_boxed_str();
         let end = |len: usize| u16::try_from(len).unwrap_or(u16::MAX);
         Self {
@@ -314,7 +323,7 @@ impl InstanceRow {
             .unwrap_or_default()
     }
 
-    /// All three names in lowercase, a NUL between each: what filters look through, and the order of
+    /// All three names without case and accents, a NUL between each: what filters look through, and the order of
     /// lists.
     pub fn lower(&self) -> &str {
         self.text.get(usize::from(self.database_end)..).unwrap_or_default()

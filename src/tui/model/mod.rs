@@ -1,27 +1,42 @@
 //! What the dashboard knows and shows: plain data, changed only by `update`, read by `view`.
 
 mod audit;
+mod clock;
+mod columns;
+mod complete;
+mod current;
 mod dialog;
 mod draft;
 mod effect;
-mod filter;
+mod find;
 mod fleet;
 mod form;
+mod ids;
 mod layout;
 mod list;
 mod log;
+mod memory;
 mod message;
 mod orders;
 mod page;
 mod pages;
+mod palette;
 mod settings;
+mod tabs;
+mod trail;
 mod words;
 
 pub use audit::AuditList;
-pub use dialog::{Answered, Button, Confirm, Layer, Subject};
+pub use clock::{Now, SPINNER, Shown};
+pub use columns::{ColumnPicker, columns_of, fit};
+pub use complete::{complete, suggestions};
+pub use dialog::{Answered, Button, Confirm, FindLine, Layer, Subject, ViewList};
 pub use draft::{Expected, InstanceDraft, SecretField, ServerDraft, TemplateDraft, TypedSecret};
 pub use effect::{Act, Effect, Policy, Target, TaskKey, TemplateWork, Ticket};
-pub use filter::Filter;
+pub use find::{
+    Compare, Expr, Field as Column, Filter, FilterError, Found, Kind, Literal, Op, Request, Row, Sort, Span, Value,
+    field, fields, fold, parse,
+};
 pub use fleet::{Glance, Store};
 pub use form::{Choice, FIELD_MAX, Field, FieldId, FieldKind, Form, FormKind, PlanState, insert, may_type};
 pub use layout::{Layout, Pane, layout};
@@ -30,45 +45,28 @@ pub use log::{
     Asking, At, LINES_A_PAGE, LogFilters, LogPrompt, LogRow, LogView, Need, PATH_MAX, RowKind, Shown as LogShown,
     TextLog, TimeMode, wrap,
 };
+pub use memory::{Look, NamedView, Remember, Remembered};
 pub use message::{Answer, Delta, Ended, Fleet, HistoryPoint, InstanceRow, Message, Notice, NoticeLevel, PlanPreview};
-pub use orders::{Lists, Tab};
+pub use orders::{ListId, Lists, PAGES, PageDef, Shown as ListShown, Tab};
 pub use page::{Page, PageLine, Tone};
-pub use pages::{last_scroll, page, page_height};
+pub use pages::{last_scroll, page, page_height, palette_rows, subject_page};
+pub use palette::{Lead, Line as PaletteLine, Palette, PaletteRequest, merged, own_lines};
 pub use settings::UiSettings;
+pub use trail::{Spot, Trail};
 pub use words::{age, size, took, when};
 
-use super::action::{JobFacts, Key, Keymap, Place, Situation};
+use super::action::{Key, Keymap, Place};
 use crate::domain::health::HealthStatus;
-use crate::domain::job::JobState;
 use crate::domain::server::{Server, ServerState};
 use crate::domain::{JobId, Problem, SafeText, ServerId};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a spinner's picture stands.
-pub const SPINNER: Duration = Duration::from_millis(120);
 /// A form's plan is asked for when nothing was typed for so long.
 pub const PLAN_DELAY: Duration = Duration::from_millis(150);
 /// A server's history is asked for when the selection stood still for so long.
 pub const HISTORY_DELAY: Duration = Duration::from_millis(80);
-
-/// The time, read at the edge and handed in.
-#[derive(Debug, Clone)]
-pub struct Now {
-    /// The time of day, for what is shown.
-    pub wall: jiff::Timestamp,
-    /// Since the program began, for deadlines: never jumps.
-    pub mono: Duration,
-    /// The operator's time zone.
-    pub tz: jiff::tz::TimeZone,
-}
-
-impl Now {
-    /// Minutes since the epoch: what the clock shows changes with it.
-    pub fn minute(&self) -> i64 {
-        self.wall.as_second().div_euclid(60)
-    }
-}
 
 /// How something ended, on the last line.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,17 +105,6 @@ pub struct History {
     pub due: Option<Duration>,
 }
 
-/// What of the time is on the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Shown {
-    /// The clock's minute.
-    pub minute: i64,
-    /// The spinner's picture.
-    pub spinner: u128,
-    /// Whether the menu of a pending key stands.
-    pub menu: bool,
-}
-
 /// Whether a server that is meant to serve is not as it should be.
 pub fn is_problem(server: &Server) -> bool {
     let watched = matches!(
@@ -135,9 +122,17 @@ pub struct Model {
     /// The terminal's size, columns and rows.
     pub size: (u16, u16),
     /// The fleet.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// What the lists show of it.
     pub lists: Lists,
+    /// Where one was before, for going back.
+    pub trail: Trail,
+    /// Filters that were used, of each list, the newest last.
+    pub recent: BTreeMap<ListId, Vec<String>>,
+    /// Forms that were closed with something typed in them, by their kinds.
+    pub drafts: Vec<Box<Form>>,
+    /// Named views.
+    pub views: BTreeMap<String, NamedView>,
     /// Which pane has the focus.
     pub focus: Pane,
     /// Whether it has the whole screen.
@@ -188,8 +183,12 @@ impl Model {
             settings,
             only_log,
             size,
-            store: Store::default(),
+            store: Arc::default(),
             lists: Lists::default(),
+            trail: Trail::default(),
+            recent: BTreeMap::new(),
+            drafts: Vec::new(),
+            views: BTreeMap::new(),
             zoom: only_log,
             log: LogView::default(),
             history: History::default(),
@@ -236,31 +235,25 @@ impl Model {
 
     /// Where everything stands on the screen.
     pub fn layout(&self) -> Layout {
-        layout(
-            self.size,
-            self.focus,
-            self.zoom,
-            self.store.servers.len(),
-            self.footer_rows(),
-        )
+        self.layout_of(self.lists.tab, self.focus)
+    }
+
+    fn layout_of(&self, tab: Tab, focus: Pane) -> Layout {
+        let servers = self.store.servers.len();
+        layout(self.size, tab.page(), focus, self.zoom, servers, self.footer_rows())
     }
 
     /// The rows of the servers' and the second pane, each as it is when it can be seen.
     pub fn rows(&self) -> (usize, usize) {
         let rows = |pane| {
-            let focus = if self.layout().pane(pane).is_empty() {
-                pane
+            // The servers are on the fleet's page only.
+            let tab = if pane == Pane::Servers {
+                Tab::Here
             } else {
-                self.focus
+                self.lists.tab
             };
-            let there = layout(
-                self.size,
-                focus,
-                self.zoom,
-                self.store.servers.len(),
-                self.footer_rows(),
-            );
-            there.rows(pane)
+            let seen = tab == self.lists.tab && !self.layout().pane(pane).is_empty();
+            self.layout_of(tab, if seen { self.focus } else { pane }).rows(pane)
         };
         (rows(Pane::Servers), rows(Pane::List))
     }
@@ -278,7 +271,9 @@ impl Model {
             .flash
             .as_ref()
             .is_some_and(|flash| flash.level == NoticeLevel::Error && flash.hint.is_some());
-        1 + u16::from(two && self.size.1 >= 12)
+        // A filter's line has room below it for what is wrong with it, and where.
+        let typing = matches!(self.layers.last(), Some(Layer::Find(_)));
+        1 + u16::from((two || typing) && self.size.1 >= 12)
     }
 
     /// Where one stands.
@@ -301,158 +296,5 @@ impl Model {
     /// The keys.
     pub fn keymap(&self) -> &Keymap {
         &self.settings.keymap
-    }
-
-    /// Whether something on the screen turns.
-    pub fn is_working(&self) -> bool {
-        !self.asked.is_empty()
-            || self.log.is_looking()
-            || self
-                .store
-                .jobs
-                .iter()
-                .any(|job| matches!(job.state, JobState::Running | JobState::Undoing) && job.waits_for_key.is_none())
-    }
-
-    /// The spinner's picture now.
-    pub fn spinner(now: &Now) -> u128 {
-        now.mono.as_millis() / SPINNER.as_millis()
-    }
-
-    /// Whether the menu of the pending keys stands.
-    pub fn menu_stands(&self, now: &Now) -> bool {
-        !self.pending.is_empty() && now.mono >= self.pending_since + self.settings.menu_delay
-    }
-
-    /// What of the time should be on the screen now.
-    pub fn should_show(&self, now: &Now) -> Shown {
-        Shown {
-            minute: now.minute(),
-            spinner: if self.is_working() { Self::spinner(now) } else { 0 },
-            menu: self.menu_stands(now),
-        }
-    }
-
-    /// When to be woken though nothing happens ([`Now::mono`]'s scale): spinners while something
-    /// runs, the menu of a pending key, a flash that ends, the next minute of the clock.
-    pub fn next_deadline(&self, now: &Now) -> Option<Duration> {
-        let into_minute = now.wall.as_millisecond().rem_euclid(60_000);
-        let to_minute = u64::try_from(60_000 - into_minute).unwrap_or(60_000);
-        let mut next = now.mono + Duration::from_millis(to_minute);
-        let mut at = |when: Option<Duration>| {
-            if let Some(when) = when {
-                next = next.min(when.max(now.mono));
-            }
-        };
-        if self.is_working() {
-            let pictures = u32::try_from(Self::spinner(now) + 1).unwrap_or(u32::MAX);
-            at(Some(SPINNER.saturating_mul(pictures)));
-        }
-        if !self.pending.is_empty() && !self.shown.menu {
-            at(Some(self.pending_since + self.settings.menu_delay));
-        }
-        at(self.flash.as_ref().map(|flash| flash.until));
-        at(self.history.due);
-        at(self.quit_until);
-        if let Some(Layer::Form(form)) = self.layers.last() {
-            at(form.plan_due);
-        }
-        Some(next)
-    }
-
-    /// The server that keys act on: the selected one; among instances, theirs.
-    pub fn current_server(&self) -> Option<ServerId> {
-        match self.place() {
-            Place::Instances if self.lists.tab == Tab::All => self
-                .lists
-                .all
-                .selected
-                .and_then(|id| self.store.instance(id))
-                .map(|row| row.server),
-            _ => self.lists.servers.selected,
-        }
-    }
-
-    /// The newest job of what is selected.
-    pub fn current_job(&self) -> Option<JobId> {
-        match self.place() {
-            Place::Log | Place::WholeLog => self.log.job.filter(|_| self.log.text.is_none()),
-            Place::Jobs => self.lists.jobs.selected,
-            Place::Audit => self.lists.audit.job(),
-            Place::Instances => self
-                .lists
-                .instance()
-                .and_then(|id| self.store.job_of_instance(id))
-                .map(|job| job.id),
-            Place::Templates => self
-                .lists
-                .templates
-                .selected
-                .and_then(|id| self.store.job_of_template(id))
-                .map(|job| job.id),
-            Place::Servers => {
-                let server = self.lists.servers.selected?;
-                let theirs = |job: &&crate::domain::job::Job| job.spec.server_id() == server;
-                self.store.jobs.iter().find(theirs).map(|job| job.id)
-            }
-        }
-    }
-
-    /// What is selected where one stands.
-    pub fn current_target(&self) -> Option<Target> {
-        match self.place() {
-            Place::Servers => self.lists.servers.selected.map(Target::Server),
-            Place::Instances => self.lists.instance().map(Target::Instance),
-            Place::Templates => self.lists.templates.selected.map(Target::Template),
-            Place::Jobs => self.lists.jobs.selected.map(Target::Job),
-            Place::Log | Place::WholeLog => self.current_job().map(Target::Job),
-            Place::Audit => None,
-        }
-    }
-
-    /// What this dashboard is doing to something.
-    pub fn busy(&self, target: Target) -> Option<&Asked> {
-        self.asked.values().find(|asked| {
-            asked.act.target() == target || (asked.act == Act::CheckAll && matches!(target, Target::Fleet))
-        })
-    }
-
-    /// Where one stands, and on what, for [`super::action::allowed`].
-    pub fn situation(&self) -> Situation<'_> {
-        let place = self.key_place();
-        let job = self
-            .current_job()
-            .and_then(|id| self.store.job(id))
-            .map(|job| JobFacts {
-                state: job.state,
-                cancel_requested: job.cancel_requested,
-            });
-        Situation {
-            place,
-            rights: &self.store.rights,
-            server: self.current_server().and_then(|id| self.store.server(id)),
-            instance: self
-                .lists
-                .instance()
-                .and_then(|id| self.store.instance(id))
-                .map(|row| row.state),
-            template: self.lists.templates.selected.and_then(|id| self.store.template(id)),
-            job,
-            busy: self
-                .current_target()
-                .and_then(|target| self.busy(target))
-                .map(|asked| asked.verb.as_str()),
-            row: self.lists.audit.selected().is_some(),
-            servers: self.store.read_at.map(|_| self.store.servers.len()),
-            problems: self.store.servers.iter().filter(|server| is_problem(server)).count(),
-            ready_templates: self.store.ready_templates().count(),
-            can_try_again: self.failed.is_some(),
-            log: self.log.is_open(),
-            searched: self.log.search.is_some(),
-            file: self.log.text.is_some(),
-            marks: self.log.marks.len(),
-            filtered: !self.log.sieve.is_open(),
-            only_log: self.only_log,
-        }
     }
 }

@@ -1,83 +1,74 @@
 //! What the lists show: which rows, in which order, after their filters. Kept beside the store and
-//! made anew when it or a filter changes, so that a frame costs its visible rows only.
+//! made anew when it, a filter or an order changes, so that a frame costs its visible rows only. What
+//! takes long is a [`Request`]: a task carries it out, and the rows stay as they are until it answers.
 
+pub use super::tabs::{ListId, PAGES, PageDef, Tab};
+
+use super::Now;
 use super::audit::AuditList;
-use super::filter::Filter;
+use super::find::{Base, Field, Filter, Found, Passed, Request, Sort};
 use super::fleet::Store;
 use super::list::{ListState, Move};
-use crate::domain::{InstanceId, JobId, ServerId, TemplateId};
+use crate::domain::{CustomerId, InstanceId, JobId, PlanId, ServerId, TemplateId};
 use crate::tui::action::Place;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// What the second pane shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Tab {
-    /// The selected server's instances.
-    #[default]
-    Here,
-    /// All instances.
-    All,
-    /// Templates.
-    Templates,
-    /// Jobs.
-    Jobs,
-    /// What happened.
-    Audit,
+/// Lists of so many rows are looked through at once: it takes less than handing them over.
+const INLINE: usize = 2_500;
+/// After changes of the registry a large list is looked through at most so often.
+const CALM: Duration = Duration::from_millis(200);
+
+/// How a list is shown: its filter, order and columns, and the rows that follow from it.
+#[derive(Debug)]
+pub struct Shown {
+    /// The filter in force.
+    pub filter: Arc<Filter>,
+    /// The order; `None`: the list's own.
+    pub sort: Option<Sort>,
+    /// The columns, in their order; `None`: those that fit.
+    pub columns: Option<Vec<&'static Field>>,
+    rows: Option<Arc<Vec<u32>>>,
+    base: Option<Base>,
+    passed: Option<Passed>,
+    seq: u64,
+    /// A task looks.
+    busy: bool,
+    asked_at: Duration,
+    /// When it is to be looked through again because the registry changed.
+    due: Option<Duration>,
 }
 
-impl Tab {
-    /// What it is as a place.
-    pub fn place(self) -> Place {
-        match self {
-            Self::Here | Self::All => Place::Instances,
-            Self::Templates => Place::Templates,
-            Self::Jobs => Place::Jobs,
-            Self::Audit => Place::Audit,
+impl Shown {
+    fn new(list: ListId) -> Self {
+        Self {
+            filter: Arc::new(Filter::none(list)),
+            sort: None,
+            columns: None,
+            rows: None,
+            base: None,
+            passed: None,
+            seq: 0,
+            busy: false,
+            asked_at: Duration::ZERO,
+            due: None,
         }
     }
 
-    /// The next one, around.
-    pub fn next(self) -> Self {
-        match self {
-            Self::Here => Self::All,
-            Self::All => Self::Templates,
-            Self::Templates => Self::Jobs,
-            Self::Jobs => Self::Audit,
-            Self::Audit => Self::Here,
-        }
+    /// Whether the rows are those of an older filter or order: a task looks for them.
+    pub fn is_looking(&self) -> bool {
+        self.busy
     }
-}
 
-/// The instances that pass a filter, kept while it stands.
-#[derive(Debug, Default)]
-struct Matches {
-    filter: Filter,
-    slots: Vec<u32>,
-    kept: bool,
-}
-
-impl Matches {
-    fn make(&mut self, store: &Store, order: &[u32], filter: &Filter, may_narrow: bool) {
-        if filter.is_empty() {
-            *self = Self::default();
-            return;
-        }
-        let pass = |slot: &u32| {
-            store
-                .instance_in(*slot)
-                .is_some_and(|row| filter.passes(row.lower(), row.state.word()))
-        };
-        if may_narrow && self.kept && filter.narrows(&self.filter) {
-            self.slots.retain(pass);
-        } else {
-            self.slots = order.iter().filter(|slot| pass(slot)).copied().collect();
-        }
-        self.filter = filter.clone();
-        self.kept = true;
+    /// Whether it is shown otherwise than at first.
+    pub fn is_own(&self) -> bool {
+        self.filter.is_empty() && self.sort.is_none() && self.columns.is_none()
     }
 }
 
 /// The lists: selections, filters, and the rows that they show.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lists {
     /// What the second pane shows.
     pub tab: Tab,
@@ -91,49 +82,130 @@ pub struct Lists {
     pub templates: ListState<TemplateId>,
     /// The jobs.
     pub jobs: ListState<JobId>,
+    /// The plans.
+    pub plans: ListState<PlanId>,
+    /// The customers.
+    pub customers: ListState<CustomerId>,
     /// What happened.
     pub audit: AuditList,
-    server_rows: Vec<u32>,
-    template_rows: Vec<u32>,
-    job_rows: Vec<u32>,
-    here_matches: Matches,
-    all_matches: Matches,
+    shown: [Shown; ListId::ALL.len()],
     here_server: Option<ServerId>,
 }
 
-impl Lists {
-    /// The places in [`Store::servers`] of those shown.
-    pub fn server_rows(&self) -> &[u32] {
-        &self.server_rows
+impl Default for Lists {
+    fn default() -> Self {
+        Self {
+            tab: Tab::default(),
+            servers: ListState::default(),
+            here: ListState::default(),
+            all: ListState::default(),
+            templates: ListState::default(),
+            jobs: ListState::default(),
+            plans: ListState::default(),
+            customers: ListState::default(),
+            audit: AuditList::default(),
+            shown: ListId::ALL.map(Shown::new),
+            here_server: None,
+        }
     }
+}
 
-    /// The places in [`Store::templates`] of those shown.
-    pub fn template_rows(&self) -> &[u32] {
-        &self.template_rows
-    }
-
-    /// The places in [`Store::jobs`] of those shown.
-    pub fn job_rows(&self) -> &[u32] {
-        &self.job_rows
-    }
-
-    /// The slots of the instances shown.
-    pub fn instance_rows<'a>(&'a self, store: &'a Store) -> &'a [u32] {
-        let (matches, order) = match self.tab {
-            Tab::All => (&self.all_matches, store.all()),
-            _ => (
-                &self.here_matches,
-                self.here_server.map_or(&[] as &[u32], |server| store.of_server(server)),
-            ),
+/// Does something with a list's state, its rows' count, and which id stands in a row.
+macro_rules! with_list {
+    ($self:ident, $list:expr, $store:ident, |$state:ident, $len:ident, $id_at:ident| $do:expr) => {{
+        let rows = $self.shown[$list.index()].rows.clone();
+        let rows: Cow<'_, [u32]> = match &rows {
+            Some(rows) => Cow::Borrowed(rows.as_slice()),
+            None => $store.order($list, $self.here_server),
         };
-        if matches.kept { &matches.slots } else { order }
+        let $len = rows.len();
+        let at = |row: usize| rows.get(row).map(|at| *at as usize);
+        macro_rules! of {
+            ($field:ident, $items:ident) => {{
+                let $id_at = |row: usize| at(row).and_then(|at| $store.$items.get(at)).map(|item| item.id);
+                let $state = &mut $self.$field;
+                $do
+            }};
+        }
+        let instance = |row: usize| {
+            rows.get(row)
+                .and_then(|slot| $store.instance_in(*slot))
+                .map(|row| row.id)
+        };
+        match $list {
+            ListId::Servers => of!(servers, servers),
+            ListId::Templates => of!(templates, templates),
+            ListId::Jobs => of!(jobs, jobs),
+            ListId::Plans => of!(plans, plans),
+            ListId::Customers => of!(customers, customers),
+            ListId::Audit => {
+                let $id_at = |row: usize| at(row).and_then(|at| $store.audit().get(at)).map(|row| row.id);
+                let $state = &mut $self.audit.state;
+                $do
+            }
+            ListId::Here => {
+                let ($state, $id_at) = (&mut $self.here, instance);
+                $do
+            }
+            ListId::All => {
+                let ($state, $id_at) = (&mut $self.all, instance);
+                $do
+            }
+        }
+    }};
+}
+
+impl Lists {
+    /// How a list is shown.
+    pub fn shown(&self, list: ListId) -> &Shown {
+        &self.shown[list.index()]
     }
 
-    /// How many instances there are before the filter.
-    pub fn instances_unfiltered(&self, store: &Store) -> usize {
-        match self.tab {
-            Tab::All => store.all().len(),
-            _ => self.here_server.map_or(0, |server| store.of_server(server).len()),
+    /// The list in which one stands; `None` in the log.
+    pub fn list(&self, place: Place) -> Option<ListId> {
+        match place {
+            Place::Log | Place::WholeLog => None,
+            Place::Servers => Some(ListId::Servers),
+            Place::Instances if self.tab != Tab::All => Some(ListId::Here),
+            place => PAGES
+                .iter()
+                .find(|page| page.place == place && page.tab != Tab::Here)
+                .map(|page| page.list),
+        }
+    }
+
+    /// A list's rows, as [`Store::row`] takes them.
+    pub fn rows<'a>(&'a self, list: ListId, store: &'a Store) -> Cow<'a, [u32]> {
+        match &self.shown(list).rows {
+            Some(rows) => Cow::Borrowed(rows.as_slice()),
+            None => store.order(list, self.here_server),
+        }
+    }
+
+    /// How many rows a list shows.
+    pub fn len(&self, list: ListId, store: &Store) -> usize {
+        match &self.shown(list).rows {
+            Some(rows) => rows.len(),
+            None => self.whole(list, store),
+        }
+    }
+
+    /// How many rows a list has before its filter.
+    pub fn whole(&self, list: ListId, store: &Store) -> usize {
+        store.count(list, self.here_server)
+    }
+
+    /// The first visible row of a list.
+    pub fn offset(&self, list: ListId) -> usize {
+        match list {
+            ListId::Servers => self.servers.offset,
+            ListId::Here => self.here.offset,
+            ListId::All => self.all.offset,
+            ListId::Templates => self.templates.offset,
+            ListId::Jobs => self.jobs.offset,
+            ListId::Plans => self.plans.offset,
+            ListId::Customers => self.customers.offset,
+            ListId::Audit => self.audit.state.offset,
         }
     }
 
@@ -142,218 +214,199 @@ impl Lists {
         match self.tab {
             Tab::Here => self.here.selected,
             Tab::All => self.all.selected,
-            Tab::Templates | Tab::Jobs | Tab::Audit => None,
+            _ => None,
         }
     }
 
-    /// The filter of a place.
-    pub fn filter(&self, place: Place) -> &Filter {
-        match (place, self.tab) {
-            (Place::Servers | Place::Log | Place::WholeLog, _) => &self.servers.filter,
-            (Place::Instances, Tab::All) => &self.all.filter,
-            (Place::Instances, _) => &self.here.filter,
-            (Place::Templates, _) => &self.templates.filter,
-            (Place::Jobs, _) => &self.jobs.filter,
-            (Place::Audit, _) => &self.audit.state.filter,
-        }
+    /// The filter of a place; `None` in the log.
+    pub fn filter(&self, place: Place) -> Option<&Arc<Filter>> {
+        self.list(place).map(|list| &self.shown(list).filter)
     }
 
-    /// Sets the filter of a place, and what follows from it.
-    pub fn set_filter(&mut self, place: Place, text: &str, store: &Store, rows: (usize, usize)) {
-        let filter = Filter::new(text);
-        match (place, self.tab) {
-            (Place::Servers | Place::Log | Place::WholeLog, _) => self.servers.filter = filter,
-            (Place::Instances, Tab::All) => self.all.filter = filter,
-            (Place::Instances, _) => self.here.filter = filter,
-            (Place::Templates, _) => self.templates.filter = filter,
-            (Place::Jobs, _) => self.jobs.filter = filter,
-            (Place::Audit, _) => self.audit.state.filter = filter,
-        }
-        match place {
-            Place::Audit => self.audit.settle(rows.1),
-            Place::Instances => self.instances_changed(store, rows.1, true),
-            _ => self.changed(store, rows, false),
-        }
+    /// Sets how a list is shown. What comes back is to be carried out as a task.
+    pub fn show(
+        &mut self,
+        list: ListId,
+        change: impl FnOnce(&mut Shown),
+        store: &Arc<Store>,
+        heights: (usize, usize),
+        now: &Now,
+    ) -> Vec<Request> {
+        change(&mut self.shown[list.index()]);
+        let mut requests = Vec::from_iter(self.ask(list, store, now));
+        self.settle(store, heights);
+        requests.extend(self.follow_server(store, heights, now));
+        requests
     }
 
-    /// Makes everything shown anew after the store changed. `rows`: the visible rows of the servers'
-    /// and the second pane. `instances`: whether instances changed too.
-    pub fn changed(&mut self, store: &Store, rows: (usize, usize), instances: bool) {
-        fn kept<T>(items: &[T], filter: &Filter, text: impl Fn(&T) -> (String, &'static str)) -> Vec<u32> {
-            let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-            if filter.is_empty() {
-                return (0..number(items.len())).collect();
-            }
-            let passes = |item: &T| {
-                let (text, word) = text(item);
-                filter.passes(&text.to_lowercase(), word)
-            };
-            let found = items.iter().enumerate().filter(|(_, item)| passes(item));
-            found.map(|(at, _)| number(at)).collect()
-        }
-        self.server_rows = kept(&store.servers, &self.servers.filter, |server| {
-            let spec = &server.spec;
-            let text = format!(
-                "{}\0{}\0{}\0{}\0{}",
-                spec.code,
-                spec.name,
-                spec.server_url,
-                server.track.status.word(),
-                server.track.reason
-            );
-            (text, server.state().word())
-        });
-        self.template_rows = kept(&store.templates, &self.templates.filter, |template| {
-            let spec = &template.spec;
-            let code = store.server_code(spec.server_id);
-            let text = format!("{}\0{}\0{}\0{code}", spec.code, spec.name, spec.template_database);
-            (text, template.state.word())
-        });
-        self.job_rows = kept(&store.jobs, &self.jobs.filter, |job| {
-            (format!("{}\0{}\0{}", job.id, job.title, job.asked_by), job.state.word())
-        });
-        let at = |rows: &[u32], row: usize| rows.get(row).map(|at| *at as usize);
-        let Self {
-            servers,
-            server_rows,
-            templates,
-            template_rows,
-            jobs,
-            job_rows,
-            ..
-        } = self;
-        servers.settle(server_rows.len(), rows.0, |row| {
-            at(server_rows, row).and_then(|at| store.servers.get(at)).map(|s| s.id)
-        });
-        templates.settle(template_rows.len(), rows.1, |row| {
-            at(template_rows, row)
-                .and_then(|at| store.templates.get(at))
-                .map(|t| t.id)
-        });
-        jobs.settle(job_rows.len(), rows.1, |row| {
-            at(job_rows, row).and_then(|at| store.jobs.get(at)).map(|j| j.id)
-        });
-        self.audit.settle(rows.1);
-        if instances || self.here_server != self.servers.selected {
-            self.instances_changed(store, rows.1, false);
-        } else {
-            self.settle_instances(store, rows.1);
-        }
-    }
-
-    /// Makes the instances shown anew. `may_narrow`: only a filter changed.
-    fn instances_changed(&mut self, store: &Store, rows: usize, may_narrow: bool) {
-        let moved = self.here_server != self.servers.selected;
-        self.here_server = self.servers.selected;
-        let order = self.here_server.map_or(&[] as &[u32], |server| store.of_server(server));
-        // A filter is of the pane, not of a server: it stands while the selection above moves on.
-        if !may_narrow || self.tab != Tab::All {
-            self.here_matches
-                .make(store, order, &self.here.filter, may_narrow && !moved);
-        }
-        if !may_narrow || self.tab == Tab::All {
-            self.all_matches.make(store, store.all(), &self.all.filter, may_narrow);
-        }
-        self.settle_instances(store, rows);
-    }
-
-    fn settle_instances(&mut self, store: &Store, rows: usize) {
-        let tab = self.tab;
-        for each in [Tab::Here, Tab::All] {
-            self.tab = each;
-            let slots: &[u32] = {
-                let lists: &Self = self;
-                lists.instance_rows(store)
-            };
-            let id_at = |row: usize| {
-                slots
-                    .get(row)
-                    .and_then(|slot| store.instance_in(*slot))
-                    .map(|row| row.id)
-            };
-            let mut list = if each == Tab::Here {
-                self.here.clone()
-            } else {
-                self.all.clone()
-            };
-            list.settle(slots.len(), rows, id_at);
-            if each == Tab::Here {
-                self.here = list;
-            } else {
-                self.all = list;
-            }
-        }
-        self.tab = tab;
-    }
-
-    /// Moves the selection of a list. Answers whether it changed.
-    pub fn go(&mut self, place: Place, to: Move, store: &Store, rows: (usize, usize)) -> bool {
-        let at = |rows: &[u32], row: usize| rows.get(row).map(|at| *at as usize);
-        match place {
-            Place::Servers => {
-                let order = &self.server_rows;
-                let changed = self.servers.go(to, order.len(), rows.0, |row| {
-                    at(order, row).and_then(|at| store.servers.get(at)).map(|s| s.id)
-                });
-                if changed {
-                    self.here.forget();
-                    self.here_matches.kept = false;
-                    self.instances_changed_here(store, rows.1);
-                }
-                changed
-            }
-            Place::Templates => {
-                let order = &self.template_rows;
-                self.templates.go(to, order.len(), rows.1, |row| {
-                    at(order, row).and_then(|at| store.templates.get(at)).map(|t| t.id)
-                })
-            }
-            Place::Jobs => {
-                let order = &self.job_rows;
-                self.jobs.go(to, order.len(), rows.1, |row| {
-                    at(order, row).and_then(|at| store.jobs.get(at)).map(|j| j.id)
-                })
-            }
-            Place::Instances => {
-                let mut list = if self.tab == Tab::All {
-                    self.all.clone()
-                } else {
-                    self.here.clone()
-                };
-                let slots = self.instance_rows(store);
-                let changed = list.go(to, slots.len(), rows.1, |row| {
-                    slots
-                        .get(row)
-                        .and_then(|slot| store.instance_in(*slot))
-                        .map(|row| row.id)
-                });
-                if self.tab == Tab::All {
-                    self.all = list;
-                } else {
-                    self.here = list;
-                }
-                changed
-            }
-            Place::Audit => self.audit.go(to, rows.1),
-            Place::Log | Place::WholeLog => false,
-        }
-    }
-
-    /// Only the selected server changed: all instances stay as they are.
-    fn instances_changed_here(&mut self, store: &Store, rows: usize) {
-        self.here_server = self.servers.selected;
-        let order = self.here_server.map_or(&[] as &[u32], |server| store.of_server(server));
-        self.here_matches.make(store, order, &self.here.filter, false);
-        let slots = if self.here_matches.kept {
-            &self.here_matches.slots[..]
-        } else {
-            order
+    /// Looks through a list: at once where that is quick, else by the request that comes back.
+    fn ask(&mut self, list: ListId, store: &Arc<Store>, now: &Now) -> Option<Request> {
+        let server = self.here_server.filter(|_| list == ListId::Here);
+        let shown = &mut self.shown[list.index()];
+        shown.seq += 1;
+        shown.due = None;
+        shown.asked_at = now.mono;
+        let request = Request {
+            list,
+            seq: shown.seq,
+            store: Arc::clone(store),
+            server,
+            filter: Arc::clone(&shown.filter),
+            sort: shown.sort,
+            now: now.clone(),
+            base: shown.base.clone(),
+            passed: shown.passed.clone(),
         };
-        self.here.settle(slots.len(), rows, |row| {
-            slots
-                .get(row)
-                .and_then(|slot| store.instance_in(*slot))
-                .map(|row| row.id)
+        if request.is_quick(INLINE) {
+            if let Some(found) = request.run(&|| false) {
+                self.take(found);
+            }
+            return None;
+        }
+        shown.busy = true;
+        Some(request)
+    }
+
+    fn take(&mut self, found: Found) {
+        let shown = &mut self.shown[found.list.index()];
+        shown.busy = false;
+        shown.rows = found.rows;
+        shown.base = Some(found.base);
+        shown.passed = found.passed;
+    }
+
+    /// A task's answer; one to an older question means nothing.
+    pub fn found(&mut self, found: Found, store: &Arc<Store>, heights: (usize, usize), now: &Now) -> Option<Request> {
+        if self.shown(found.list).seq != found.seq {
+            return None;
+        }
+        self.take(found);
+        self.settle(store, heights);
+        self.follow_server(store, heights, now)
+    }
+
+    /// Makes everything shown anew after the store changed. `heights`: the visible rows of the
+    /// servers' and the second pane. `instances`: whether what instances show changed too.
+    pub fn changed(&mut self, store: &Arc<Store>, heights: (usize, usize), instances: bool, now: &Now) -> Vec<Request> {
+        let mut requests = Vec::new();
+        for list in ListId::ALL {
+            if !list.is_instances() || instances {
+                requests.extend(self.again(list, store, now));
+            }
+        }
+        self.settle(store, heights);
+        requests.extend(self.follow_server(store, heights, now));
+        requests
+    }
+
+    /// Another server is selected: the list beside it is that one's.
+    fn follow_server(&mut self, store: &Arc<Store>, heights: (usize, usize), now: &Now) -> Option<Request> {
+        if self.here_server == self.servers.selected {
+            return None;
+        }
+        self.here_server = self.servers.selected;
+        let shown = &mut self.shown[ListId::Here.index()];
+        // The other server's rows mean nothing here, whatever the answer is waited for.
+        shown.rows = None;
+        let request = self.ask(ListId::Here, store, now);
+        self.settle(store, heights);
+        request
+    }
+
+    /// Finds selections again that were set from outside.
+    pub fn reselect(&mut self, store: &Arc<Store>, heights: (usize, usize), now: &Now) -> Option<Request> {
+        let wanted = self.here.selected;
+        // The servers first: whose instances are shown depends on them.
+        let height = heights.0;
+        let filtered = !self.shown(ListId::Servers).filter.is_empty();
+        with_list!(self, ListId::Servers, store, |state, len, id_at| {
+            state.settle(len, height, filtered, id_at);
         });
+        let request = if self.here_server == self.servers.selected {
+            None
+        } else {
+            self.here_server = self.servers.selected;
+            self.shown[ListId::Here.index()].rows = None;
+            self.ask(ListId::Here, store, now)
+        };
+        self.here.selected = wanted;
+        self.settle(store, heights);
+        request
+    }
+
+    /// Makes one list's rows anew after they changed.
+    pub fn renew(&mut self, list: ListId, store: &Arc<Store>, heights: (usize, usize), now: &Now) -> Option<Request> {
+        let request = self.again(list, store, now);
+        self.settle(store, heights);
+        request
+    }
+
+    /// The same question on changed rows; a large list is not asked about all the time.
+    fn again(&mut self, list: ListId, store: &Arc<Store>, now: &Now) -> Option<Request> {
+        let shown = &mut self.shown[list.index()];
+        let large = store.count(list, self.here_server) > INLINE;
+        if large && !(shown.filter.is_empty() && shown.sort.is_none()) {
+            let calm = shown.asked_at + CALM;
+            if shown.busy || now.mono < calm {
+                shown.due = Some(calm.max(now.mono));
+                return None;
+            }
+        }
+        self.ask(list, store, now)
+    }
+
+    /// When a list is to be looked through again.
+    pub fn due(&self) -> Option<Duration> {
+        self.shown
+            .iter()
+            .filter(|shown| !shown.busy)
+            .filter_map(|shown| shown.due)
+            .min()
+    }
+
+    /// Looks through what is due; `minute`: also what changes with the time alone.
+    pub fn when_due(&mut self, store: &Arc<Store>, heights: (usize, usize), minute: bool, now: &Now) -> Vec<Request> {
+        let mut requests = Vec::new();
+        for list in ListId::ALL {
+            let shown = self.shown(list);
+            let due = !shown.busy && shown.due.is_some_and(|due| now.mono >= due);
+            if due || minute && shown.filter.is_timed() {
+                self.shown[list.index()].passed = None;
+                requests.extend(self.ask(list, store, now));
+            }
+        }
+        if minute || !requests.is_empty() {
+            self.settle(store, heights);
+        }
+        requests
+    }
+
+    /// Finds every selection again after rows or heights changed.
+    pub fn settle(&mut self, store: &Store, heights: (usize, usize)) {
+        for list in ListId::ALL {
+            let height = if list == ListId::Servers { heights.0 } else { heights.1 };
+            let filtered = !self.shown(list).filter.is_empty();
+            with_list!(self, list, store, |state, len, id_at| {
+                state.settle(len, height, filtered, id_at);
+            });
+        }
+    }
+
+    /// Moves the selection of a list. Answers whether it changed, and what is to be asked of a task.
+    pub fn go(
+        &mut self,
+        list: ListId,
+        to: Move,
+        store: &Arc<Store>,
+        heights: (usize, usize),
+        now: &Now,
+    ) -> (bool, Option<Request>) {
+        let height = if list == ListId::Servers { heights.0 } else { heights.1 };
+        let changed = with_list!(self, list, store, |state, len, id_at| state.go(to, len, height, id_at));
+        if !changed || list != ListId::Servers {
+            return (changed, None);
+        }
+        self.here.forget();
+        (true, self.follow_server(store, heights, now))
     }
 }

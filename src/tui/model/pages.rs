@@ -10,7 +10,7 @@ use crate::domain::check::CheckReport;
 use crate::domain::instance::Instance;
 use crate::domain::job::{Job, StepState};
 use crate::domain::server::Server;
-use crate::domain::{InstanceId, JobId, ServerId, TemplateId};
+use crate::domain::{CustomerId, InstanceId, JobId, PlanId, ServerId, TemplateId};
 use crate::tui::action::{ACTIONS, Group, allowed};
 
 /// How many rows of a page are visible on a screen of this height.
@@ -32,16 +32,32 @@ pub fn page(model: &Model, layer: &Layer, now: &Now) -> Option<Page> {
 fn written(model: &Model, layer: &Layer, now: &Now) -> Option<Page> {
     match layer {
         Layer::Help { .. } => Some(help(model)),
-        Layer::Describe { subject, instance, .. } => Some(match subject {
-            Subject::Server(id) => server(model, *id, now),
-            Subject::Instance(id) => described_instance(model, *id, instance.as_deref(), now),
-            Subject::Template(id) => template(model, *id, now),
-            Subject::Job(id) => job(model, *id, now),
-            Subject::Audit(id) => super::audit::page(model, *id, now).unwrap_or_else(|| gone("what happened")),
-        }),
+        Layer::Describe { subject, instance, .. } => Some(described(model, *subject, instance.as_deref(), now)),
         Layer::Report { server, report, .. } => Some(tested(model, *server, report)),
         _ => None,
     }
+}
+
+fn described(model: &Model, subject: Subject, full: Option<&Instance>, now: &Now) -> Page {
+    match subject {
+        Subject::Server(id) => server(model, id, now),
+        Subject::Instance(id) => described_instance(model, id, full, now),
+        Subject::Template(id) => template(model, id, now),
+        Subject::Job(id) => job(model, id, now),
+        Subject::Plan(id) => plan(model, id),
+        Subject::Customer(id) => customer(model, id),
+        Subject::Audit(id) => super::audit::page(model, id, now).unwrap_or_else(|| gone("what happened")),
+    }
+}
+
+/// What is known of something, for a pane of so many columns.
+pub fn subject_page(model: &Model, subject: Subject, columns: u16, now: &Now) -> Page {
+    described(model, subject, None, now).fit(columns.saturating_add(2))
+}
+
+/// Rows of the palette's list on a screen of so many.
+pub fn palette_rows(rows: u16) -> usize {
+    usize::from(rows.saturating_sub(6)).clamp(1, 20)
 }
 
 pub(super) struct Lines(Vec<PageLine>);
@@ -86,7 +102,7 @@ fn help(model: &Model) -> Page {
     let place = model.key_place();
     let situation = model.situation();
     let mut out = Lines(Vec::new());
-    for group in [Group::Look, Group::Act, Group::Move, Group::Program] {
+    for group in [Group::Look, Group::Act, Group::Find, Group::Move, Group::Program] {
         out.head(group.word());
         for action in ACTIONS.iter().filter(|a| a.group == group && a.places.contains(&place)) {
             let keys = model.keymap().keys_of(action.id);
@@ -295,6 +311,31 @@ fn template(model: &Model, id: TemplateId, now: &Now) -> Page {
         job_lines(&mut out, job, now);
     }
     Page::new(format!("template {}", spec.code), out.0)
+}
+
+fn plan(model: &Model, id: PlanId) -> Page {
+    let Some(plan) = model.store.plan(id) else {
+        return gone("plan");
+    };
+    let limit = |value: Option<u32>, unit: &str| value.map_or("no limit".to_owned(), |n| format!("{n}{unit}"));
+    let mut out = Lines(Vec::new());
+    out.pair("code", &plan.code);
+    out.pair("name", plan.name.as_str());
+    out.pair("users", limit(plan.max_users, ""));
+    out.pair("storage", limit(plan.max_storage_gb, " GB"));
+    out.pair("instances", model.store.instances_of_plan(id).to_string());
+    Page::new(format!("plan {}", SafeText::new(&plan.code)), out.0)
+}
+
+fn customer(model: &Model, id: CustomerId) -> Page {
+    let Some(customer) = model.store.customer(id) else {
+        return gone("customer");
+    };
+    let mut out = Lines(Vec::new());
+    out.pair("name", customer.name.as_str());
+    out.pair("e-mail", customer.email.as_deref().unwrap_or(""));
+    out.pair("instances", model.store.instances_of_customer(id).to_string());
+    Page::new(format!("customer {}", customer.name), out.0)
 }
 
 fn job(model: &Model, id: JobId, now: &Now) -> Page {

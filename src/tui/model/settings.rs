@@ -1,6 +1,7 @@
 //! What the dashboard is told once, from the settings.
 
 use super::layout::Pane;
+use super::memory::Remembered;
 use crate::domain::SafeText;
 use crate::domain::capacity::Thresholds;
 use crate::domain::health::HealthRules;
@@ -32,6 +33,8 @@ pub struct UiSettings {
     pub start: Pane,
     /// The keys.
     pub keymap: Keymap,
+    /// What was remembered from last time.
+    pub remembered: Remembered,
     /// Where the servers' own logs are, by their codes: a path, or `!` and a command.
     pub log_paths: BTreeMap<String, String>,
     /// Files that are shown as logs, and nothing else.
@@ -56,6 +59,7 @@ impl Default for UiSettings {
             ascii: false,
             start: Pane::Servers,
             keymap: Keymap::default(),
+            remembered: Remembered::default(),
             log_paths: BTreeMap::new(),
             files: Vec::new(),
             menu_delay: Duration::from_millis(300),

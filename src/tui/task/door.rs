@@ -14,6 +14,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ const HISTORY: usize = 2_000;
 pub struct OpsDoor {
     ops: Ops,
     watch: Arc<Watch>,
+    memory: Option<PathBuf>,
     logs: Logs,
 }
 
@@ -37,13 +39,29 @@ impl OpsDoor {
     pub fn new(ops: Ops, post: &Post) -> Self {
         let watch = Watch::start(ops.clone(), post.clone());
         let logs = Logs::new(Some(ops.clone()), ops.loaded().places.data_dir.clone());
-        Self { ops, watch, logs }
+        Self {
+            ops,
+            watch,
+            memory: None,
+            logs,
+        }
+    }
+
+    /// The file in which it is remembered how lists are shown; without one nothing is.
+    #[must_use]
+    pub fn remembering(mut self, file: PathBuf) -> Self {
+        self.memory = Some(file);
+        self
     }
 }
 
 impl Door for OpsDoor {
     fn carry_out(&self, effect: Effect, reply: Reply) -> BoxFuture<'static, ()> {
         let (ops, watch, logs) = (self.ops.clone(), Arc::clone(&self.watch), self.logs.clone());
+        let memory = match effect {
+            Effect::Remember(_) => self.memory.clone(),
+            _ => None,
+        };
         async move {
             match effect {
                 Effect::LoadFleet => {
@@ -73,6 +91,29 @@ impl Door for OpsDoor {
                 Effect::Act { ticket, act } => {
                     let result = act::carry_out(&ops, ticket, act, &reply).await.map(Box::new);
                     reply.answer(Answer::Ended { ticket, result });
+                }
+                Effect::Find(request) => {
+                    let asked = reply.clone();
+                    let found = tokio::task::spawn_blocking(move || request.run(&|| asked.is_cancelled())).await;
+                    if let Ok(Some(found)) = found {
+                        reply.answer(Answer::Found(Box::new(found)));
+                    }
+                }
+                Effect::Palette(request) => {
+                    let asked = reply.clone();
+                    let seq = request.seq;
+                    let found = tokio::task::spawn_blocking(move || request.run(&|| asked.is_cancelled())).await;
+                    if let Ok(Some(lines)) = found {
+                        reply.answer(Answer::Palette { seq, lines });
+                    }
+                }
+                Effect::Remember(change) => {
+                    if let Some(path) = memory {
+                        let saved = tokio::task::spawn_blocking(move || super::memory::save(&path, *change)).await;
+                        if let Ok(Err(problem)) = saved {
+                            failed(&reply, "how lists are shown", problem);
+                        }
+                    }
                 }
                 effect @ (Effect::OpenLog { .. }
                 | Effect::ReadLog { .. }

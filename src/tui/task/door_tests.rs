@@ -63,7 +63,7 @@ fn setup() -> Fixture {
     let remote = Remote::new(keyring, crate::remote::Limits::default(), None).unwrap();
     let ops = Ops::new(own, remote, loaded, actor());
     let (post, mailbox) = mailbox();
-    let door = OpsDoor::new(ops, &post);
+    let door = OpsDoor::new(ops, &post).remembering(folder.path().join("screen.json"));
     Fixture {
         executor: Executor::new(door, post, tokio::runtime::Handle::current()),
         mailbox,
@@ -475,4 +475,100 @@ async fn dropping_the_door_stops_following() {
     other.add_server(&op(), &server_spec("prod-1")).await.unwrap();
     let late = tokio::time::timeout(Duration::from_millis(500), mailbox.next()).await;
     assert!(late.is_err(), "{late:?}");
+}
+
+/// A list too large to be looked through while a key waits.
+fn large() -> (crate::tui::model::Lists, Arc<crate::tui::model::Store>) {
+    let instances = (1..=20_000).map(|id| {
+        let name = format!("client {id}");
+        let template = crate::domain::TemplateId(1);
+        let name = SafeText::new(&name);
+        InstanceRow::new(InstanceId(id), ServerId(1), template, &name, "client", "client")
+    });
+    let mut store = crate::tui::model::Store::default();
+    store.replace(Fleet {
+        instances: instances.collect(),
+        ..Fleet::default()
+    });
+    (crate::tui::model::Lists::default(), Arc::new(store))
+}
+
+#[tokio::test]
+async fn lists_and_palette_are_looked_through_beside_long_work() {
+    use crate::tui::model::{Filter, ListId, Now, PaletteRequest};
+    let mut fixture = setup();
+    let (mut lists, store) = large();
+    let now = Now {
+        wall: Timestamp::now(),
+        mono: Duration::ZERO,
+        tz: jiff::tz::TimeZone::UTC,
+    };
+    for (at, text) in ["name~1", "name~19", "name~199", "name~1999"].into_iter().enumerate() {
+        let filter = Arc::new(Filter::new(ListId::All, text).unwrap());
+        let asked = lists.show(ListId::All, |shown| shown.filter = filter, &store, (10, 10), &now);
+        assert_eq!(asked.len(), 1);
+        assert_eq!(asked[0].seq, at as u64 + 1);
+        for request in asked {
+            fixture.executor.submit(Effect::Find(Box::new(request)));
+        }
+    }
+    // Only the last question is sure to be answered; its answer is the one that counts.
+    loop {
+        let found = fixture
+            .wait_for("the rows", |m| match m {
+                Message::Answer(Answer::Found(found)) => Some(*found),
+                _ => None,
+            })
+            .await;
+        let last = found.seq == 4;
+        lists.found(found, &store, (10, 10), &now);
+        if last {
+            break;
+        }
+    }
+    assert_eq!(lists.len(ListId::All, &store), 12, "1999, 11999, and 19990 to 19999");
+    fixture.executor.submit(Effect::Palette(Box::new(PaletteRequest {
+        seq: 7,
+        text: "client 20000".to_owned(),
+        store,
+    })));
+    let (seq, lines) = fixture
+        .wait_for("the palette's lines", |m| match m {
+            Message::Answer(Answer::Palette { seq, lines }) => Some((seq, lines)),
+            _ => None,
+        })
+        .await;
+    assert_eq!(seq, 7);
+    assert_eq!(lines[0].title.as_str(), "client 20000");
+}
+
+#[tokio::test]
+async fn how_lists_are_shown_is_written_for_the_next_start() {
+    use crate::tui::model::{Look, Remember};
+    let fixture = setup();
+    let path = fixture._folder.path().join("screen.json");
+    for (list, filter) in [("jobs", "state=failed"), ("servers", "prod"), ("jobs", "state=stuck")] {
+        fixture.executor.submit(Effect::Remember(Box::new(Remember::List {
+            list: list.to_owned(),
+            look: Look {
+                filter: filter.to_owned(),
+                ..Look::default()
+            },
+            recent: Vec::new(),
+        })));
+    }
+    let all = async {
+        loop {
+            if let Ok(read) = super::super::memory::load(&path)
+                && read.lists.len() == 2
+                && read.lists["jobs"].filter == "state=stuck"
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), all)
+        .await
+        .expect("it is written, in order");
 }

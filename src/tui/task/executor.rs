@@ -204,7 +204,11 @@ impl Executor {
             settled,
         };
         let executor = self.clone();
-        let follows = matches!(effect, Effect::FollowLog(_) | Effect::OpenLog { .. });
+        // What a key press waits for never queues behind long work.
+        let follows = matches!(
+            effect,
+            Effect::FollowLog(_) | Effect::OpenLog { .. } | Effect::Find(_) | Effect::Palette(_)
+        );
         let name = what(&effect);
         let work = async move {
             let shared = &executor.0;
@@ -282,6 +286,9 @@ fn what(effect: &Effect) -> &'static str {
         Effect::RememberLog { .. } => "remembering the log's path",
         Effect::LoadAudit { .. } => "reading what happened",
         Effect::PlanInstance { .. } => "planning the instance",
+        Effect::Find(_) => "looking through the list",
+        Effect::Palette(_) => "looking through the fleet",
+        Effect::Remember(_) => "remembering how lists are shown",
         Effect::Act { .. } => "the action",
         Effect::CancelTask(_) | Effect::Copy(_) | Effect::Suspend | Effect::Quit => "the loop",
     }

@@ -6,6 +6,7 @@ mod door;
 mod executor;
 mod logs;
 mod mailbox;
+pub mod memory;
 mod watch;
 
 pub use door::OpsDoor;

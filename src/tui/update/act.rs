@@ -1,12 +1,12 @@
 //! What each action of the table does.
 
-use super::{ask, follow, form, log, resettle, server_selected};
+use super::{ask, find, follow, form, log, pages, resettle, server_selected};
 use crate::domain::health::HealthStatus;
 use crate::domain::job::JobState;
 use crate::tui::action::{ActionId, Place};
 use crate::tui::model::{
-    Act, Asked, Effect, Layer, Model, Move, NoticeLevel, Now, Pane, Subject, Tab, Target, TemplateWork, Ticket,
-    is_problem,
+    Act, Asked, Effect, Layer, ListId, Model, Move, NoticeLevel, Now, PAGES, Pane, Subject, Tab, Target, TemplateWork,
+    Ticket, fields, is_problem,
 };
 use tui_input::Input;
 
@@ -23,29 +23,37 @@ pub(super) fn perform(model: &mut Model, id: ActionId, now: &Now) -> Vec<Effect>
         Id::Top => go(model, Move::Top, now),
         Id::Bottom => go(model, Move::Bottom, now),
         Id::ScrollLeft | Id::ScrollRight => sideways(model, id == Id::ScrollRight),
-        Id::NextPane => focus(model, step(model.focus, 1)),
-        Id::PreviousPane => focus(model, step(model.focus, 2)),
-        Id::ServersPane => focus(model, Pane::Servers),
-        Id::InstancesPane => show(model, Tab::Here),
-        Id::TemplatesList => show(model, Tab::Templates),
-        Id::JobsList => show(model, Tab::Jobs),
-        Id::AuditList => happened(model, None),
-        Id::Happened => match about(model) {
-            Some(object) => happened(model, Some(object)),
+        Id::NextPane => pages::focus(model, pages::step(model, 1)),
+        Id::PreviousPane => pages::focus(model, pages::step(model, 2)),
+        Id::ServersPane => to(model, |model| pages::focus(model, Pane::Servers)),
+        Id::LogPane => to(model, |model| pages::focus(model, Pane::Log)),
+        Id::AuditList => {
+            pages::leave(model);
+            super::audit::about(model, None, now)
+        }
+        Id::Happened => match super::audit::object(model) {
+            Some(object) => {
+                pages::leave(model);
+                super::audit::about(model, Some(object), now)
+            }
             None => Vec::new(),
         },
-        Id::LogPane => focus(model, Pane::Log),
         Id::NextList => {
             let tab = if model.focus == Pane::List {
                 model.lists.tab.next()
             } else {
                 model.lists.tab
             };
-            show(model, tab)
+            to(model, |model| pages::show(model, tab))
         }
         Id::NextProblem => next_problem(model, now),
         Id::Open => open(model, now),
-        Id::Back => back(model),
+        Id::Back => back(model, now),
+        Id::GoBack | Id::GoForward => pages::turn(model, id == Id::GoBack, now),
+        Id::SortFlip => find::flip(model, now),
+        Id::Palette => super::palette::open(model),
+        Id::SortPicker | Id::Columns => super::columns::open(model, id == Id::SortPicker),
+        Id::Views => super::views::open(model),
         Id::Zoom if model.only_log => Vec::new(),
         Id::Zoom => {
             model.zoom = !model.zoom;
@@ -53,22 +61,25 @@ pub(super) fn perform(model: &mut Model, id: ActionId, now: &Now) -> Vec<Effect>
             Vec::new()
         }
         Id::Help => push(model, Layer::Help { scroll: 0 }),
-        Id::Filter => {
-            let text = match model.place() {
-                Place::Log => model
+        Id::Filter => match model.lists.list(model.place()) {
+            Some(list) => {
+                find::open(model, list);
+                Vec::new()
+            }
+            None => {
+                let text = model
                     .log
                     .search
                     .as_ref()
                     .map(|p| p.text().to_owned())
-                    .unwrap_or_default(),
-                place => model.lists.filter(place).text().to_owned(),
-            };
-            let layer = Layer::Typing {
-                input: Input::new(text.clone()),
-                before: text,
-            };
-            push(model, layer)
-        }
+                    .unwrap_or_default();
+                let layer = Layer::Typing {
+                    input: Input::new(text.clone()),
+                    before: text,
+                };
+                push(model, layer)
+            }
+        },
         Id::SearchNext | Id::SearchPrevious => log::search(model, id == Id::SearchPrevious, now),
         Id::Describe => describe(model),
         Id::Log => show_log(model),
@@ -80,59 +91,30 @@ pub(super) fn perform(model: &mut Model, id: ActionId, now: &Now) -> Vec<Effect>
         Id::New => form::open_new(model, now),
         Id::Edit => form::open_edit(model),
         Id::Again => again(model, now),
-        id => log::perform(model, id, now).unwrap_or_else(|| change(model, id, now)),
+        // A page's key is in the table of pages, a column's in that of columns.
+        _ => match PAGES.iter().find(|page| page.action == id) {
+            Some(page) => to(model, |model| pages::show(model, page.tab)),
+            None if is_sort(id) => find::sort_key(model, id, now),
+            None => log::perform(model, id, now).unwrap_or_else(|| change(model, id, now)),
+        },
     }
 }
 
-fn step(pane: Pane, by: usize) -> Pane {
-    let at = Pane::ALL.iter().position(|p| *p == pane).unwrap_or(0);
-    Pane::ALL[(at + by) % Pane::ALL.len()]
+fn is_sort(id: ActionId) -> bool {
+    ListId::ALL
+        .iter()
+        .any(|list| fields(*list).iter().any(|field| field.sort == Some(id)))
 }
 
-fn focus(model: &mut Model, pane: Pane) -> Vec<Effect> {
-    if model.only_log {
-        return log::next_file(model);
+/// Goes somewhere else, and remembers where that was gone from.
+fn to(model: &mut Model, go: impl FnOnce(&mut Model) -> Vec<Effect>) -> Vec<Effect> {
+    let before = model.spot();
+    let effects = go(model);
+    let after = model.spot();
+    if (before.tab, before.focus) != (after.tab, after.focus) {
+        model.trail.leave(before);
     }
-    model.focus = pane;
-    resettle(model);
-    Vec::new()
-}
-
-fn show(model: &mut Model, tab: Tab) -> Vec<Effect> {
-    model.lists.tab = tab;
-    let effects = focus(model, Pane::List);
-    match tab {
-        Tab::Jobs => follow_selected(model),
-        Tab::Audit => model.lists.audit.refresh(),
-        _ => effects,
-    }
-}
-
-/// Shows what happened: all of it, or to one object.
-fn happened(model: &mut Model, object: Option<(String, String)>) -> Vec<Effect> {
-    model.lists.tab = Tab::Audit;
-    focus(model, Pane::List);
-    model.lists.audit.about(object)
-}
-
-/// What is selected, as the audit calls it, and its name.
-fn about(model: &Model) -> Option<(String, String)> {
-    if model.place() == Place::Audit {
-        return model
-            .lists
-            .audit
-            .selected()
-            .map(|row| (row.object.clone(), row.label.clone()));
-    }
-    let target = model.current_target()?;
-    let object = match target {
-        Target::Server(id) => format!("server:{id}"),
-        Target::Instance(id) => format!("instance:{id}"),
-        Target::Template(id) => format!("template:{id}"),
-        Target::Job(id) => format!("job:{id}"),
-        Target::Fleet => return None,
-    };
-    Some((object, ask::label(model, target)))
+    effects
 }
 
 fn push(model: &mut Model, layer: Layer) -> Vec<Effect> {
@@ -147,24 +129,23 @@ fn follow_selected(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-fn go(model: &mut Model, to: Move, now: &Now) -> Vec<Effect> {
+pub(super) fn go(model: &mut Model, to: Move, now: &Now) -> Vec<Effect> {
     let place = model.place();
-    if place == Place::Log {
+    let Some(list) = model.lists.list(place) else {
         return log::scroll(model, to);
-    }
+    };
     let rows = model.rows();
     let Model { lists, store, .. } = model;
-    let changed = lists.go(place, to, store, rows);
+    let (changed, request) = lists.go(list, to, store, rows, now);
     if changed && place == Place::Servers {
         server_selected(model, now);
     }
+    let mut effects = find::asked(request);
     if changed && place == Place::Jobs {
-        return follow_selected(model);
+        effects.extend(follow_selected(model));
     }
-    if place == Place::Audit {
-        return model.lists.audit.at_the_end(rows.1);
-    }
-    Vec::new()
+    effects.extend(super::audit::at_the_end(model));
+    effects
 }
 
 fn sideways(model: &mut Model, right: bool) -> Vec<Effect> {
@@ -180,15 +161,22 @@ fn sideways(model: &mut Model, right: bool) -> Vec<Effect> {
         };
         return Vec::new();
     }
-    focus(model, if right { Pane::List } else { Pane::Servers })
+    if model.lists.tab != Tab::Here {
+        return Vec::new();
+    }
+    pages::focus(model, if right { Pane::List } else { Pane::Servers })
 }
 
 fn open(model: &mut Model, now: &Now) -> Vec<Effect> {
     match model.place() {
         Place::Servers if model.store.servers.is_empty() => form::open_new(model, now),
-        Place::Servers => show(model, Tab::Here),
+        Place::Servers => to(model, |model| pages::show(model, Tab::Here)),
         Place::Instances | Place::Templates | Place::Audit => describe(model),
         Place::Jobs => show_log(model),
+        Place::Plans | Place::Customers => match model.current_target() {
+            Some(target) => pages::instances_of(model, target, now),
+            None => Vec::new(),
+        },
         Place::Log | Place::WholeLog if model.only_log => Vec::new(),
         Place::Log | Place::WholeLog => {
             model.zoom = !model.zoom;
@@ -200,13 +188,14 @@ fn open(model: &mut Model, now: &Now) -> Vec<Effect> {
 
 /// Selects the next server that is not as it should be, outages before warnings where one begins.
 fn next_problem(model: &mut Model, now: &Now) -> Vec<Effect> {
-    let rows = model.rows();
-    let Model { lists, store, .. } = model;
-    if !lists.servers.filter.is_empty() {
-        lists.set_filter(Place::Servers, "", store, rows);
+    let mut effects = Vec::new();
+    if !model.lists.shown(ListId::Servers).filter.is_empty() {
+        effects.extend(find::set_text(model, ListId::Servers, "", now));
     }
+    let Model { lists, store, .. } = model;
     let count = store.servers.len();
-    let from = lists.servers.row();
+    let selected = lists.servers.selected;
+    let from = store.servers.iter().position(|s| Some(s.id) == selected).unwrap_or(0);
     let on_one = store.servers.get(from).is_some_and(is_problem);
     let worst = store
         .servers
@@ -217,17 +206,18 @@ fn next_problem(model: &mut Model, now: &Now) -> Vec<Effect> {
         .find(|at| store.servers.get(*at).is_some_and(is_problem));
     let found = if on_one { next } else { worst.or(next) };
     if let Some(id) = found.and_then(|at| store.servers.get(at)).map(|server| server.id) {
-        focus(model, Pane::Servers);
-        super::select(model, Target::Server(id));
+        effects.extend(to(model, |model| pages::focus(model, Pane::Servers)));
+        effects.extend(super::select(model, Target::Server(id), now));
         server_selected(model, now);
     }
-    Vec::new()
+    effects
 }
 
 /// One level back: the flash, the filter, the zoom, the focus; never out of the program.
-fn back(model: &mut Model) -> Vec<Effect> {
+fn back(model: &mut Model, now: &Now) -> Vec<Effect> {
     let place = model.place();
-    let rows = model.rows();
+    let list = model.lists.list(place);
+    let filtered = list.filter(|list| !model.lists.shown(*list).filter.is_empty());
     if model.flash.is_some() {
         model.flash = None;
         resettle(model);
@@ -240,43 +230,30 @@ fn back(model: &mut Model) -> Vec<Effect> {
         } else {
             log::to_end(model)
         };
-    } else if place != Place::Log && !model.lists.filter(place).text().is_empty() {
-        let Model { lists, store, .. } = model;
-        lists.set_filter(place, "", store, rows);
-        if place == Place::Audit {
-            return lists.audit.filter_changed();
-        }
+    } else if let Some(list) = filtered {
+        find::remember(model, list);
+        let mut effects = find::set_text(model, list, "", now);
+        effects.extend(super::memory::page(model, list));
+        return effects;
     } else if place == Place::Audit && model.lists.audit.object.is_some() {
-        return model.lists.audit.about(None);
+        return super::audit::about(model, None, now);
     } else if model.zoom {
         model.zoom = false;
         resettle(model);
     } else if place == Place::Log && !model.log.following() {
         return log::to_end(model);
     } else {
-        focus(
-            model,
-            if model.focus == Pane::Log {
-                Pane::List
-            } else {
-                Pane::Servers
-            },
-        );
+        let to_list = model.focus == Pane::Log;
+        return to(model, |model| {
+            pages::focus(model, if to_list { Pane::List } else { Pane::Servers })
+        });
     }
     Vec::new()
 }
 
 fn describe(model: &mut Model) -> Vec<Effect> {
-    let subject = match model.current_target() {
-        Some(Target::Server(id)) => Subject::Server(id),
-        Some(Target::Instance(id)) => Subject::Instance(id),
-        Some(Target::Template(id)) => Subject::Template(id),
-        Some(Target::Job(id)) => Subject::Job(id),
-        None if model.place() == Place::Audit => match model.lists.audit.selected() {
-            Some(row) => Subject::Audit(row.id),
-            None => return Vec::new(),
-        },
-        Some(Target::Fleet) | None => return Vec::new(),
+    let Some(subject) = model.current_target().and_then(Subject::of) else {
+        return Vec::new();
     };
     model.layers.push(Layer::Describe {
         subject,
@@ -293,8 +270,9 @@ fn show_log(model: &mut Model) -> Vec<Effect> {
     let Some(job) = model.current_job() else {
         return log::prompt(model);
     };
-    focus(model, Pane::Log);
-    follow(model, job)
+    let mut effects = to(model, |model| pages::focus(model, Pane::Log));
+    effects.extend(follow(model, job));
+    effects
 }
 
 fn quit(model: &mut Model, now: &Now) -> Vec<Effect> {
@@ -302,6 +280,10 @@ fn quit(model: &mut Model, now: &Now) -> Vec<Effect> {
         model.zoom = false;
         resettle(model);
         return Vec::new();
+    }
+    // The fleet's page is the first one: from any other `q` goes there.
+    if model.lists.tab != Tab::Here {
+        return to(model, |model| pages::show(model, Tab::Here));
     }
     let at_work = model.store.jobs.iter().filter(|job| !job.state.is_over()).count();
     if at_work == 0 && model.asked.is_empty() {
@@ -452,6 +434,6 @@ fn delete(model: &Model) -> Option<Act> {
                     _ => Act::DeleteInstance { instance, version },
                 }
             }),
-        Place::Jobs | Place::Audit | Place::Log | Place::WholeLog => None,
+        Place::Jobs | Place::Plans | Place::Customers | Place::Audit | Place::Log | Place::WholeLog => None,
     }
 }

@@ -1,17 +1,18 @@
 //! What tasks came back with.
 
-use super::{ask, flash, follow, log, resettle, select, server_selected};
+use super::{ask, find, flash, follow, is_there, log, resettle, select, server_selected};
 use crate::domain::job::{Job, JobState};
 use crate::domain::{JobId, Problem};
 use crate::tui::model::{
     Act, Answer, Delta, Effect, Ended, Layer, Model, NoticeLevel, Now, Pane, PlanState, Subject, Tab, Target, Ticket,
 };
+use std::sync::Arc;
 
 pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect> {
     model.mark_dirty();
     match answer {
         Answer::Fleet(fleet) => {
-            model.store.replace(*fleet);
+            Arc::make_mut(&mut model.store).replace(*fleet);
             model.lost = None;
             model.lost_since = None;
             store_changed(model, true, now)
@@ -33,16 +34,24 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
             }
             Vec::new()
         }
+        Answer::Found(found) => {
+            let heights = model.rows();
+            let Model { lists, store, .. } = model;
+            let requests = lists.found(*found, store, heights, now);
+            server_selected(model, now);
+            find::asked(requests)
+        }
+        Answer::Palette { seq, lines } => {
+            super::palette::found(model, seq, lines);
+            Vec::new()
+        }
         Answer::LogLines { job, lines, end } => {
             if model.log.job == Some(job) && model.log.text.is_none() {
                 model.log.take(lines, end);
             }
             Vec::new()
         }
-        Answer::Audit { seq, rows } => {
-            let height = model.rows().1;
-            model.lists.audit.take(seq, rows, height)
-        }
+        Answer::Audit { seq, rows } => super::audit::take(model, seq, rows, now),
         Answer::LogTold { id, status } => log::told(model, id, status),
         Answer::LogOpened { id, result } => log::opened(model, id, result),
         Answer::LogPage { id, seq, result } => log::page(model, id, seq, result, now),
@@ -91,21 +100,22 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
 fn store_changed(model: &mut Model, instances: bool, now: &Now) -> Vec<Effect> {
     let mut effects = match model.lists.tab {
         // Whatever changed is written down there too.
-        Tab::Audit => model.lists.audit.refresh(),
+        Tab::Audit => super::audit::refresh(model),
         _ => Vec::new(),
     };
     let rows = model.rows();
     let Model { lists, store, .. } = model;
-    lists.changed(store, rows, instances);
+    effects.extend(find::asked(lists.changed(store, rows, instances, now)));
     let made = model.wanted_job.and_then(|id| model.store.job(id));
     if let Some(instance) = made.and_then(|job| job.spec.instance_id()) {
         model.wanted_job = None;
         model.wanted = Some(Target::Instance(instance));
     }
     if let Some(target) = model.wanted
-        && select(model, target)
+        && is_there(model, target)
     {
         model.wanted = None;
+        effects.extend(select(model, target, now));
     }
     ask::look_again(model);
     if model.store.workers > 0 {
@@ -138,7 +148,7 @@ fn changed(model: &mut Model, delta: Delta, now: &Now) -> Vec<Effect> {
         .filter(|job| model.store.job(job.id).is_none_or(|old| !old.state.is_over()))
         .map(|job| (job.id, job.state))
         .collect();
-    let instances = model.store.apply(delta);
+    let instances = Arc::make_mut(&mut model.store).apply(delta);
     let effects = store_changed(model, instances, now);
     for (id, _) in over {
         if let Some(job) = model.store.job(id).cloned() {
@@ -218,24 +228,25 @@ fn ended_well(model: &mut Model, ticket: Ticket, ended: Ended, now: &Now) -> Vec
         }
     }
     flash(model, now, level, text, hint);
+    let mut effects = Vec::new();
     if let Some(target) = ended.created {
-        created(model, target);
+        effects.extend(created(model, target, now));
     }
     let Some(job) = ended.job else {
-        return Vec::new();
+        return effects;
     };
     if matches!(asked.act, Act::CreateInstance { .. }) && ended.created.is_none() {
         model.wanted_job = Some(job);
-        let mut effects = store_changed(model, false, now);
-        effects.extend(follow(model, job));
-        return effects;
+        effects.extend(store_changed(model, false, now));
     }
-    follow(model, job)
+    effects.extend(follow(model, job));
+    effects
 }
 
 /// Selects what was added, now or as soon as it is there, in the list that shows it.
-fn created(model: &mut Model, target: Target) {
+fn created(model: &mut Model, target: Target, now: &Now) -> Vec<Effect> {
     let tab = match target {
+        Target::Server(_) if model.layers.is_empty() => Some(Tab::Here),
         Target::Instance(_) if model.lists.tab != Tab::All => Some(Tab::Here),
         Target::Template(_) => Some(Tab::Templates),
         _ => None,
@@ -247,13 +258,15 @@ fn created(model: &mut Model, target: Target) {
         model.focus = match target {
             Target::Server(_) => Pane::Servers,
             Target::Instance(_) | Target::Template(_) => Pane::List,
-            Target::Job(_) | Target::Fleet => model.focus,
+            _ => model.focus,
         };
     }
-    if !select(model, target) {
+    if !is_there(model, target) {
         model.wanted = Some(target);
     }
+    let effects = select(model, target, now);
     resettle(model);
+    effects
 }
 
 fn failed(model: &mut Model, ticket: Ticket, problem: Problem, now: &Now) {

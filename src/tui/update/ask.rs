@@ -17,16 +17,7 @@ const CALM: Duration = Duration::from_millis(300);
 pub(super) fn label(model: &Model, target: Target) -> String {
     match target {
         Target::Fleet => "the fleet".to_owned(),
-        Target::Server(id) => model.store.server_code(id).to_owned(),
-        Target::Template(id) => model
-            .store
-            .template(id)
-            .map_or_else(|| "?".to_owned(), |template| template.spec.code.to_string()),
-        Target::Instance(id) => model
-            .store
-            .instance(id)
-            .map_or_else(|| "?".to_owned(), |row| row.subdomain().to_owned()),
-        Target::Job(id) => format!("job {id}"),
+        target => model.label(target).unwrap_or_else(|| "?".to_owned()),
     }
 }
 
@@ -54,6 +45,7 @@ pub(super) fn version(model: &Model, target: Target) -> Option<i64> {
         Target::Instance(id) => model.store.instance(id).map(|row| row.version),
         // A job has no version: what a cancel depends on is whether it is over.
         Target::Job(id) => model.store.job(id).map(|job| i64::from(job.state.is_over())),
+        Target::Plan(_) | Target::Customer(_) | Target::Audit(_) => model.label(target).map(|_| 0),
     }
 }
 

@@ -11,15 +11,45 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 /// The form of a new server, template or instance, by where one stands.
 pub(super) fn open_new(model: &mut Model, now: &Now) -> Vec<Effect> {
     let mut form = match model.place() {
-        Place::Servers | Place::Log | Place::WholeLog | Place::Audit => fields::new_server(),
+        Place::Servers | Place::Log | Place::WholeLog => fields::new_server(),
         Place::Templates => fields::new_template(model),
         Place::Instances | Place::Jobs => fields::new_instance(model),
+        Place::Plans | Place::Customers | Place::Audit => return Vec::new(),
     };
+    // What was typed before into the same form is there again.
+    if let Some(at) = model.drafts.iter().position(|draft| draft.kind == form.kind) {
+        form = *model.drafts.remove(at);
+        form.focus = 0;
+        form.problem = None;
+        form.plan = PlanState::None;
+        form.plan_due = (form.kind == FormKind::NewInstance).then_some(now.mono + PLAN_DELAY);
+        flash(model, now, NoticeLevel::Info, "this is what you typed before", None);
+    }
     fields::check(&mut form, model);
     model.layers.push(Layer::Form(Box::new(form)));
     model.mark_dirty();
-    let _ = now;
     Vec::new()
+}
+
+/// Closes the form on top. What was typed into it is kept: it is there when it is opened again.
+pub(super) fn close(model: &mut Model, now: &Now) {
+    let Some(Layer::Form(form)) = model.layers.pop() else {
+        return;
+    };
+    let typed = form
+        .fields
+        .iter()
+        .any(|field| field.touched && !field.value().is_empty());
+    // A server may be another one by then: its form is always made from what it is.
+    if form.kind == FormKind::NewServer || form.kind == FormKind::NewTemplate || form.kind == FormKind::NewInstance {
+        model.drafts.retain(|draft| draft.kind != form.kind);
+        if typed && form.sent.is_none() {
+            model.drafts.push(form);
+            let key = model.keymap().key_of(crate::tui::action::ActionId::New);
+            let text = format!("what was typed is kept: {key} goes on with it");
+            flash(model, now, NoticeLevel::Info, text, None);
+        }
+    }
 }
 
 /// The form of the selected server.
@@ -52,7 +82,7 @@ pub(super) fn key(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> V
                 leave(form);
                 form.focus = cancel;
             } else {
-                model.layers.pop();
+                close(model, now);
             }
             return Vec::new();
         }
@@ -82,9 +112,7 @@ pub(super) fn key(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> V
             changed(model, now);
         }
         KeyCode::Enter if event.kind != KeyEventKind::Press => {}
-        KeyCode::Enter if form.focus == cancel => {
-            model.layers.pop();
-        }
+        KeyCode::Enter if form.focus == cancel => close(model, now),
         KeyCode::Enter if form.focus == submit => return submitted(model, now),
         KeyCode::Enter => next_open(form),
         _ if !on_button && form.sent.is_none() => {

@@ -93,9 +93,14 @@ fn interrupt(model: &mut Model, now: &Now) -> Vec<Effect> {
     let what = if !model.pending.is_empty() {
         model.pending.clear();
         "".to_owned()
+    } else if let Some(Layer::Form(_)) = model.layers.last() {
+        super::form::close(model, now);
+        "closed, what was typed is kept. ".to_owned()
     } else if let Some(top) = model.layers.pop() {
-        if let Layer::Typing { before, .. } = top {
-            effects.extend(layer::set_text(model, &before));
+        match top {
+            Layer::Typing { before, .. } => layer::set_text(model, &before),
+            Layer::Find(line) => effects.extend(super::find::set(model, line.list, line.before, now)),
+            _ => {}
         }
         "closed. ".to_owned()
     } else if log::stop(model) {

@@ -1,10 +1,10 @@
 //! Keys for what lies over the panes.
 
-use super::{ask, flash, form, log, resettle};
+use super::{ask, columns, find, flash, form, log, palette, resettle, views};
 use crate::domain::SafeText;
 use crate::domain::log::Pattern;
 use crate::tui::action::{ActionId, Found, Key, Place};
-use crate::tui::model::{Effect, Layer, Model, Move, NoticeLevel, Now, insert, may_type};
+use crate::tui::model::{Effect, Layer, Model, NoticeLevel, Now, insert, may_type};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
@@ -12,6 +12,10 @@ use tui_input::backend::crossterm::EventHandler;
 pub(super) fn key(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> Vec<Effect> {
     match model.layers.last() {
         Some(Layer::Help { .. } | Layer::Describe { .. } | Layer::Report { .. }) => page(model, key, now),
+        Some(Layer::Find(_)) => find::key(model, event, key, now),
+        Some(Layer::Palette(_)) => palette::key(model, event, key, now),
+        Some(Layer::Columns(_)) => columns::key(model, key, now),
+        Some(Layer::Views(_)) => views::key(model, event, key, now),
         Some(Layer::Typing { .. }) => typing(model, event, key, now),
         Some(Layer::LogFilters(_)) => log::filters_key(model, event, key),
         Some(Layer::LogPrompt(_)) => log::prompt_key(model, event, key),
@@ -81,53 +85,30 @@ fn typing(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> Vec<Effec
                 before.clone()
             };
             model.layers.pop();
-            set_text(model, &clear)
+            set_text(model, &clear);
+            Vec::new()
         }
         KeyCode::Enter => {
             model.layers.pop();
             search_now(model, now)
-        }
-        KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown => {
-            let to = match key.code {
-                KeyCode::Up => Move::Rows(-1),
-                KeyCode::Down => Move::Rows(1),
-                KeyCode::PageUp => Move::HalfPages(-2),
-                _ => Move::HalfPages(2),
-            };
-            let (place, rows) = (model.place(), model.rows());
-            let Model { lists, store, .. } = model;
-            lists.go(place, to, store, rows);
-            match place {
-                Place::Audit => lists.audit.at_the_end(rows.1),
-                _ => Vec::new(),
-            }
         }
         _ => {
             let old = input.value().to_owned();
             edit(input, event);
             let text = input.value().to_owned();
             if text != old {
-                return set_text(model, &text);
+                set_text(model, &text);
             }
             Vec::new()
         }
     }
 }
 
-/// The filter of where one stands becomes this; in the log, what is searched for.
-pub(super) fn set_text(model: &mut Model, text: &str) -> Vec<Effect> {
-    let place = model.place();
-    if place == Place::Log {
+/// What is searched for in the log becomes this.
+pub(super) fn set_text(model: &mut Model, text: &str) {
+    if model.place() == Place::Log {
         model.log.search = Pattern::new(text);
         model.log.hit = None;
-        return Vec::new();
-    }
-    let rows = model.rows();
-    let Model { lists, store, .. } = model;
-    lists.set_filter(place, text, store, rows);
-    match place {
-        Place::Audit => lists.audit.filter_changed(),
-        _ => Vec::new(),
     }
 }
 
@@ -141,13 +122,25 @@ fn search_now(model: &mut Model, now: &Now) -> Vec<Effect> {
 /// A paste goes into the field that has the cursor, and nowhere else: it never confirms, moves or acts.
 pub(super) fn paste(model: &mut Model, text: &str, now: &Now) -> Vec<Effect> {
     model.mark_dirty();
-    let mut effects = Vec::new();
     let line = text.lines().next().unwrap_or_default();
     match model.layers.last_mut() {
+        Some(Layer::Find(typed)) => {
+            insert(&mut typed.input, line);
+            return find::typed(model, now);
+        }
+        Some(Layer::Palette(palette)) => {
+            insert(&mut palette.input, line);
+            return palette::look(model);
+        }
+        Some(Layer::Views(views)) => {
+            if let Some(input) = &mut views.naming {
+                insert(input, line);
+            }
+        }
         Some(Layer::Typing { input, .. }) => {
             insert(input, line);
             let text = input.value().to_owned();
-            effects = set_text(model, &text);
+            set_text(model, &text);
         }
         Some(Layer::LogFilters(filters)) => insert(&mut filters.input, line),
         Some(Layer::LogPrompt(prompt)) => {
@@ -167,5 +160,5 @@ pub(super) fn paste(model: &mut Model, text: &str, now: &Now) -> Vec<Effect> {
         }
     }
     resettle(model);
-    effects
+    Vec::new()
 }

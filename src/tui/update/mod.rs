@@ -5,12 +5,19 @@ mod act;
 mod answer;
 mod ask;
 
+mod audit;
+mod columns;
 mod fields;
+mod find;
 mod form;
 mod input;
 mod layer;
 mod log;
+mod memory;
+mod pages;
+mod palette;
 mod send;
+mod views;
 
 use super::model::{Effect, Flash, Layer, Message, Model, Notice, NoticeLevel, Now, PlanState, Target};
 use crate::domain::{JobId, SafeText};
@@ -39,6 +46,7 @@ pub fn update(model: &mut Model, message: Message, now: &Now) -> Vec<Effect> {
 /// What has to be done before the first message.
 pub fn start(model: &mut Model, now: &Now) -> Vec<Effect> {
     model.shown = model.should_show(now);
+    memory::take_up(model, now);
     model.mark_dirty();
     if model.only_log {
         return log::next_file(model);
@@ -80,6 +88,13 @@ fn due(model: &mut Model, now: &Now, effects: &mut Vec<Effect>) {
         }
     }
     let shown = model.should_show(now);
+    let minute = shown.minute != model.shown.minute;
+    if minute || past(model.lists.due()) {
+        let heights = model.rows();
+        let Model { lists, store, .. } = model;
+        effects.extend(find::asked(lists.when_due(store, heights, minute, now)));
+        model.mark_dirty();
+    }
     if shown != model.shown {
         model.shown = shown;
         model.mark_dirty();
@@ -90,7 +105,7 @@ fn due(model: &mut Model, now: &Now, effects: &mut Vec<Effect>) {
 fn resettle(model: &mut Model) {
     let rows = model.rows();
     let Model { lists, store, .. } = model;
-    lists.changed(store, rows, false);
+    lists.settle(store, rows);
 }
 
 /// Puts a line at the bottom of the screen.
@@ -131,34 +146,33 @@ fn server_selected(model: &mut Model, now: &Now) {
     }
 }
 
-/// Selects something where it stands in its list, if it is there. Answers whether it was.
-fn select(model: &mut Model, target: Target) -> bool {
-    let found = match target {
-        Target::Server(id) => {
-            model.lists.servers.selected = Some(id);
-            model.store.server(id).is_some()
-        }
-        Target::Template(id) => {
-            model.lists.templates.selected = Some(id);
-            model.store.template(id).is_some()
-        }
-        Target::Job(id) => {
-            model.lists.jobs.selected = Some(id);
-            model.store.job(id).is_some()
-        }
+/// Selects something where it stands in its list, if it is there.
+fn select(model: &mut Model, target: Target, now: &Now) -> Vec<Effect> {
+    let Model { lists, store, .. } = model;
+    match target {
+        Target::Server(id) => lists.servers.selected = Some(id),
+        Target::Template(id) => lists.templates.selected = Some(id),
+        Target::Job(id) => lists.jobs.selected = Some(id),
+        Target::Plan(id) => lists.plans.selected = Some(id),
+        Target::Customer(id) => lists.customers.selected = Some(id),
+        Target::Audit(id) => lists.audit.state.selected = Some(id),
         Target::Instance(id) => {
-            let server = model.store.instance(id).map(|row| row.server);
-            if let Some(server) = server {
-                model.lists.servers.selected = Some(server);
-                model.lists.here.selected = Some(id);
-                model.lists.all.selected = Some(id);
+            if let Some(server) = store.instance(id).map(|row| row.server) {
+                lists.servers.selected = Some(server);
+                lists.here.selected = Some(id);
+                lists.all.selected = Some(id);
             }
-            server.is_some()
         }
-        Target::Fleet => true,
-    };
-    resettle(model);
-    found
+        Target::Fleet => {}
+    }
+    let heights = model.rows();
+    let Model { lists, store, .. } = model;
+    find::asked(lists.reselect(store, heights, now))
+}
+
+/// Whether something is there.
+fn is_there(model: &Model, target: Target) -> bool {
+    target == Target::Fleet || model.label(target).is_some()
 }
 
 fn noticed(model: &mut Model, notice: Notice, now: &Now) -> Vec<Effect> {

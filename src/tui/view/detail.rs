@@ -4,7 +4,7 @@ use super::servers::health;
 use super::{Pen, text};
 use crate::domain::health::HealthStatus;
 use crate::domain::server::Server;
-use crate::tui::model::{HistoryPoint, age, took};
+use crate::tui::model::{HistoryPoint, Subject, Tab, age, subject_page, took};
 use crate::tui::theme::Token;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -16,6 +16,9 @@ const DAY: i64 = 24 * 3600;
 
 pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
     let area = pen.layout.detail;
+    if pen.model.lists.tab != Tab::Here {
+        return of_selected(pen, frame);
+    }
     let selected = pen
         .model
         .lists
@@ -60,6 +63,33 @@ pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
     }
     lines.push(Line::styled(format!(" {}", server.spec.name), dim));
     lines.truncate(usize::from(inside.height));
+    frame.render_widget(Paragraph::new(lines), inside);
+}
+
+/// What is known of the row selected in the page's list.
+fn of_selected(pen: &Pen<'_>, frame: &mut Frame<'_>) {
+    let list = pen.model.lists.tab.list();
+    let subject = pen.model.selected_in(list).and_then(Subject::of);
+    let area = pen.layout.detail;
+    let page = subject.map(|subject| subject_page(pen.model, subject, area.width, pen.now));
+    let title = page.as_ref().map_or("nothing is selected", |page| page.title.as_str());
+    let key = pen.key(crate::tui::action::ActionId::Describe);
+    let rows = usize::from(area.height.saturating_sub(2));
+    let more = page.as_ref().map_or(0, |page| page.lines.len().saturating_sub(rows));
+    let right = if more > 0 {
+        format!("{more} more: {key}")
+    } else {
+        String::new()
+    };
+    let title = vec![Span::styled(title.to_owned(), pen.style(Token::Strong))];
+    let inside = pen.pane(frame, area, None, title, &right);
+    let Some(page) = page else { return };
+    let lines: Vec<Line<'static>> = page
+        .lines
+        .iter()
+        .take(rows)
+        .map(|line| super::popup::draw_line(pen, line, page.label, inside))
+        .collect();
     frame.render_widget(Paragraph::new(lines), inside);
 }
 

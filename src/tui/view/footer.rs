@@ -15,6 +15,10 @@ pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
     if area.is_empty() {
         return;
     }
+    if let Some(Layer::Find(line)) = pen.model.layers.last() {
+        super::find::line(pen, line, area, frame);
+        return;
+    }
     if let Some(Layer::Typing { input, .. }) = pen.model.layers.last() {
         typing(pen, input, area, frame);
         return;
@@ -110,15 +114,7 @@ fn keys(pen: &Pen<'_>, columns: u16) -> Line<'static> {
 fn typing(pen: &Pen<'_>, input: &tui_input::Input, area: Rect, frame: &mut Frame<'_>) {
     let model = pen.model;
     let mut row = pen.row(area.width);
-    let place = model.place();
-    let count = match place {
-        Place::Log | Place::WholeLog => format!("{}", model.log.matches()),
-        Place::Servers => format!("{}", model.lists.server_rows().len()),
-        Place::Templates => format!("{}", model.lists.template_rows().len()),
-        Place::Jobs => format!("{}", model.lists.job_rows().len()),
-        Place::Audit => format!("{}", model.lists.audit.shown().len()),
-        Place::Instances => format!("{}", model.lists.instance_rows(&model.store).len()),
-    };
+    let count = model.log.matches();
     let tail = format!("  {count} found   Enter keeps   Esc clears ");
     let room = usize::from(area.width).saturating_sub(text::width(&tail) + 3).max(4);
     let scroll = input.visual_scroll(room);

@@ -116,6 +116,11 @@ fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
         });
         return parts;
     }
+    let crumbs = model.crumbs().join(&format!(" {} ", pen.glyphs.crumb));
+    parts.push(Part {
+        rank: 5,
+        spans: vec![(crumbs, on(Token::Text))],
+    });
     let plural = |n: usize, word: &str| {
         if n == 1 {
             format!("{n} {word}")
@@ -139,7 +144,7 @@ fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
         }
     }
     parts.push(Part {
-        rank: 5,
+        rank: 6,
         spans: vec![(plural(glance.servers, "server"), base)],
     });
     let rank = if model.lost.is_some() { 2 } else { 0 };
@@ -165,11 +170,11 @@ fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
         rank: 4,
         spans: vec![(format!("{}/{} instances {percent}%", glance.taken, glance.places), base)],
     });
-    parts.push(Part { rank: 6, spans: bar });
+    parts.push(Part { rank: 7, spans: bar });
     let who = model.store.rights.who();
     if !who.is_empty() {
         parts.push(Part {
-            rank: 7,
+            rank: 8,
             spans: vec![(who, on(Token::Dim))],
         });
     }

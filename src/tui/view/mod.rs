@@ -1,7 +1,9 @@
 //! Draws the model. Only reads; what a frame costs is its visible rows.
 
 mod audit;
+mod cells;
 mod detail;
+mod find;
 mod footer;
 mod form;
 mod glyphs;
@@ -15,7 +17,7 @@ mod servers;
 mod text;
 
 use super::action::ActionId;
-use super::model::{Layer, Layout, Model, Now, Pane, Tab};
+use super::model::{Layer, Layout, ListId, Model, Now, Pane, Tab};
 use super::theme::{Theme, Token};
 use glyphs::Glyphs;
 use ratatui::Frame;
@@ -82,9 +84,12 @@ pub fn view(model: &Model, theme: &Theme, now: &Now, frame: &mut Frame<'_>) {
         match layer {
             Layer::Form(form) => form::draw(&pen, form, frame),
             Layer::Confirm(confirm) => form::confirm(&pen, confirm, frame),
+            Layer::Palette(palette) => find::palette(&pen, palette, frame),
+            Layer::Columns(picker) => find::columns(&pen, picker, frame),
+            Layer::Views(views) => find::views(&pen, views, frame),
             Layer::LogFilters(filters) => log_layers::filters(&pen, filters, frame),
             Layer::LogPrompt(prompt) => log_layers::prompt(&pen, prompt, frame),
-            Layer::Typing { .. } => {}
+            Layer::Typing { .. } | Layer::Find(_) => {}
             page => popup::page(&pen, page, frame),
         }
     }
@@ -162,7 +167,8 @@ impl Pen<'_> {
         let border = self.style(if focused { Token::Focus } else { Token::Border });
         let mut block = Block::bordered().border_set(self.glyphs.border).border_style(border);
         let room = usize::from(area.width.saturating_sub(4));
-        let aside = text::width(right);
+        // A long filter is cut before it goes altogether.
+        let (right, aside) = text::cut(right, room.saturating_sub(25).max(10), self.glyphs.cut);
         // What stands on the right is short and changes: the title is cut before it goes.
         let aside = if aside > 0 && aside + 22 <= room { aside + 3 } else { 0 };
         let mut head = Row::new(u16::try_from(room - aside).unwrap_or(0), self.glyphs);
@@ -198,11 +204,19 @@ impl Pen<'_> {
     }
 
     /// How many rows stand in a list, with its filter.
-    fn count(&self, shown: usize, all: usize, filter: &str) -> String {
+    fn count(&self, list: ListId) -> String {
+        let (lists, store) = (&self.model.lists, &self.model.store);
+        let (shown, all) = (lists.len(list, store), lists.whole(list, store));
+        let filter = &lists.shown(list).filter;
+        if list == ListId::Audit && lists.audit.has_more() {
+            return audit::count(self);
+        }
+        let looking = if lists.shown(list).is_looking() { "… " } else { "" };
         if filter.is_empty() {
-            format!("{all}")
+            format!("{looking}{all}")
         } else {
-            format!("{shown} of {all}  /{filter}")
+            let filter = crate::domain::SafeText::new(filter.text());
+            format!("{looking}{shown} of {all}  /{filter}")
         }
     }
 
@@ -235,20 +249,19 @@ impl Pen<'_> {
         ])
     }
 
-    fn tab_name(&self) -> (&'static str, String) {
-        let code = |id| self.model.store.server_code(id).to_owned();
-        match self.model.lists.tab {
+    fn tab_name(&self) -> (String, String) {
+        let page = self.model.lists.tab.page();
+        let name = match page.tab {
             Tab::Here => {
-                let server = self.model.lists.servers.selected.map(code);
-                (
-                    "2",
-                    server.map_or_else(|| "instances".to_owned(), |code| format!("instances({code})")),
+                let server = self.model.lists.servers.selected;
+                server.map_or_else(
+                    || "instances".to_owned(),
+                    |id| format!("instances({})", self.model.store.server_code(id)),
                 )
             }
-            Tab::All => ("2", "all instances".to_owned()),
-            Tab::Templates => ("4", "templates".to_owned()),
-            Tab::Jobs => ("5", "jobs".to_owned()),
-            Tab::Audit => ("6", audit::title(self)),
-        }
+            Tab::Audit => audit::title(self),
+            _ => page.name.to_owned(),
+        };
+        (self.key(page.action), name)
     }
 }

@@ -81,7 +81,7 @@ fn tone(pen: &Pen<'_>, tone: Tone) -> Style {
     })
 }
 
-fn draw_line(pen: &Pen<'_>, line: &PageLine, label: usize, inside: Rect) -> Line<'static> {
+pub(super) fn draw_line(pen: &Pen<'_>, line: &PageLine, label: usize, inside: Rect) -> Line<'static> {
     let mut row = pen.row(inside.width);
     row.gap(1);
     match line {
@@ -122,7 +122,7 @@ pub(super) fn menu(pen: &Pen<'_>, frame: &mut Frame<'_>) {
         .collect();
     let on = model
         .current_target()
-        .map(|target| name(pen, target))
+        .and_then(|target| pen.model.label(target))
         .unwrap_or_default();
     let titles = lines.iter().map(|(_, title, _)| text::width(title)).max().unwrap_or(0);
     let reasons = lines
@@ -164,19 +164,4 @@ pub(super) fn menu(pen: &Pen<'_>, frame: &mut Frame<'_>) {
         })
         .collect();
     frame.render_widget(Paragraph::new(drawn), inside);
-}
-
-fn name(pen: &Pen<'_>, target: crate::tui::model::Target) -> String {
-    use crate::tui::model::Target;
-    let store = &pen.model.store;
-    match target {
-        Target::Fleet => String::new(),
-        Target::Server(id) => store.server_code(id).to_owned(),
-        Target::Template(id) => store.template(id).map(|t| t.spec.code.to_string()).unwrap_or_default(),
-        Target::Instance(id) => store
-            .instance(id)
-            .map(|row| row.subdomain().to_owned())
-            .unwrap_or_default(),
-        Target::Job(id) => format!("job {id}"),
-    }
 }

@@ -3,134 +3,31 @@
 use super::{Pen, text};
 use crate::domain::health::HealthStatus;
 use crate::domain::server::{Server, ServerState};
-use crate::tui::action::{ActionId, Place};
-use crate::tui::model::{Act, Pane, Target, age};
+use crate::tui::action::ActionId;
+use crate::tui::model::{Act, ListId, Pane, Target, age};
 use crate::tui::theme::Token;
 use ratatui::Frame;
-use ratatui::layout::Rect;
 use ratatui::text::Line;
-use ratatui::widgets::Paragraph;
-
-/// Columns of the servers' pane, by what fits.
-struct Columns {
-    code: usize,
-    state: usize,
-    bar: usize,
-    count: usize,
-}
-
-fn columns(width: u16, longest: usize, biggest: usize) -> Columns {
-    let width = usize::from(width);
-    let code = longest.clamp(6, if width >= 60 { 22 } else { 12 });
-    let count = biggest.clamp(5, 11);
-    let state = if width >= 46 { 11 } else { 6 };
-    let rest = width.saturating_sub(2 + code + state + count + 14);
-    let bar = match rest {
-        0..=3 => 0,
-        rest => rest.min(10),
-    };
-    Columns {
-        code,
-        state,
-        bar,
-        count,
-    }
-}
 
 pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
     let area = pen.layout.servers;
-    let (store, lists) = (&pen.model.store, &pen.model.lists);
-    let filter = lists.filter(Place::Servers);
-    let shown = lists.server_rows().len();
     let title = pen.name(Pane::Servers, "1", "servers");
-    let inside = pen.pane(
-        frame,
-        area,
-        Some(Pane::Servers),
-        title,
-        &pen.count(shown, store.servers.len(), filter.text()),
-    );
-    if shown == 0 {
+    let inside = pen.pane(frame, area, Some(Pane::Servers), title, &pen.count(ListId::Servers));
+    if pen.model.lists.len(ListId::Servers, &pen.model.store) == 0 {
         pen.empty(frame, inside, nothing(pen));
         return;
     }
-    let rows = pen.layout.rows(Pane::Servers);
-    let visible: Vec<&Server> = lists
-        .server_rows()
-        .iter()
-        .skip(lists.servers.offset)
-        .take(rows)
-        .filter_map(|at| store.servers.get(*at as usize))
-        .collect();
-    let longest = visible
-        .iter()
-        .map(|s| text::width(s.spec.code.as_str()))
-        .max()
-        .unwrap_or(0);
-    let biggest = visible.iter().map(|s| places(s).len()).max().unwrap_or(0);
-    let columns = columns(inside.width, longest, biggest);
-    let mut lines: Vec<Line<'static>> = Vec::with_capacity(rows + 1);
-    if usize::from(inside.height) > rows {
-        let dim = pen.style(Token::Dim);
-        let mut head = pen.row(inside.width);
-        head.gap(2)
-            .cell("code", columns.code, dim)
-            .cell("state", columns.state, dim);
-        let room = columns.bar + columns.count + usize::from(columns.bar > 0);
-        head.cell("capacity", room, dim).gap(1).text("health", dim);
-        lines.push(head.line(dim));
-    }
-    for server in visible {
-        lines.push(row(pen, server, &columns, inside));
-    }
-    frame.render_widget(Paragraph::new(lines), inside);
+    super::lists::rows(pen, frame, ListId::Servers, Pane::Servers, inside);
 }
 
-fn places(server: &Server) -> String {
-    format!("{}/{}", server.instance_count, server.spec.max_instances)
-}
-
-fn row(pen: &Pen<'_>, server: &Server, columns: &Columns, inside: Rect) -> Line<'static> {
-    let lists = &pen.model.lists;
-    let (under, sign) = pen.under(Pane::Servers, lists.servers.selected == Some(server.id));
-    let mut row = pen.row(inside.width);
-    let filter = lists.filter(Place::Servers);
-    let text = pen.style(Token::Text);
-    row.text(sign, pen.style(Token::Accent)).gap(1);
-    let strong = pen.style(Token::Strong);
-    row.found(
-        server.spec.code.as_str(),
-        columns.code,
-        strong,
-        filter,
-        pen.style(Token::Match),
-    );
-    let state = server.state();
-    let token = match state {
-        ServerState::Active => Token::Text,
-        ServerState::Maintenance => Token::Info,
-        ServerState::Offline => Token::Bad,
-        ServerState::Draft | ServerState::Disabled => Token::Dim,
-    };
-    let word = match state {
-        ServerState::Maintenance if columns.state < 11 => "maint",
-        ServerState::Disabled if columns.state < 8 => "off",
-        ServerState::Offline if columns.state < 7 => "down",
+/// A state's word, as short as it has to be.
+pub(super) fn state_word(state: ServerState, columns: usize) -> &'static str {
+    match state {
+        ServerState::Maintenance if columns < 11 => "maint",
+        ServerState::Disabled if columns < 8 => "off",
+        ServerState::Offline if columns < 7 => "down",
         state => state.word(),
-    };
-    row.cell(word, columns.state, pen.style(token));
-    let full = pen.fullness(server.instance_count, server.spec.max_instances);
-    if columns.bar > 0 {
-        let share = f64::from(server.instance_count) / f64::from(server.spec.max_instances.max(1));
-        pen.bar(&mut row, columns.bar, share, full);
-        row.gap(1);
     }
-    let quiet = full == pen.style(Token::BarFull);
-    row.right(&places(server), columns.count, if quiet { text } else { full });
-    row.gap(1);
-    let (glyph, word, token) = health(pen, server, row.left().saturating_sub(2));
-    row.text(glyph, pen.style(token)).gap(1).text(&word, pen.style(token));
-    row.line(under)
 }
 
 /// A server's health as sign, words and meaning, in at most so many columns.

@@ -140,8 +140,29 @@ impl Row {
             return self.cell(text, columns, style);
         }
         let columns = columns.min(self.left);
-        let (cut, used) = cut(text, columns, self.mark);
+        let text = if self.ascii { plain(text) } else { Cow::Borrowed(text) };
+        let (cut, used) = cut(&text, columns, self.mark);
         self.marked(&cut, style, &filter.hits(&cut), hit);
+        self.left -= columns;
+        self.spans.push(Span::styled(" ".repeat(columns - used), style));
+        self.gap(1)
+    }
+
+    /// A cell whose text was cut already, with these ranges of its bytes in another style.
+    pub(super) fn hits(
+        &mut self,
+        cut: &str,
+        columns: usize,
+        style: Style,
+        hits: &[std::ops::Range<usize>],
+        hit: Style,
+    ) -> &mut Self {
+        let columns = columns.min(self.left);
+        let used = width(cut);
+        if used > columns {
+            return self.cell(cut, columns, style);
+        }
+        self.marked(cut, style, hits, hit);
         self.left -= columns;
         self.spans.push(Span::styled(" ".repeat(columns - used), style));
         self.gap(1)

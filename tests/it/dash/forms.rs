@@ -297,7 +297,9 @@ fn typed_text_is_not_lost_by_one_escape_and_a_paste_only_fills_its_field() {
     dash.must_see("[ Cancel ]");
     dash.press("esc");
     assert!(dash.model.layers.is_empty());
-    dash.press("2 n esc");
+    dash.press("2 n");
+    dash.must_see("Client[2JX");
+    dash.press("ctrl-u esc esc 2 n esc");
     assert!(dash.model.layers.is_empty(), "nothing typed, nothing to lose");
     assert!(!dash.model.layers.iter().any(|layer| matches!(layer, Layer::Form(_))));
 }

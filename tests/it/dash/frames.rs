@@ -116,6 +116,68 @@ fn hostile() {
     });
 }
 
+/// Every page but the fleet's, which is in all the others.
+#[test]
+fn pages() {
+    for page in vigie::tui::model::PAGES.iter().skip(1) {
+        at_all_sizes(&format!("page_{}", page.name.replace(' ', "_")), |size| {
+            let mut dash = Dash::picture(size);
+            let key = dash.model.keymap().key_of(page.action);
+            dash.press(&key).press("j");
+            dash.answer_reads();
+            dash
+        });
+    }
+}
+
+/// A page with nothing on it, and one with a filter that nothing passes.
+#[test]
+fn empty_pages() {
+    for page in vigie::tui::model::PAGES.iter().skip(1) {
+        let mut dash = Dash::new((80, 24));
+        dash.load(Fleet {
+            read_at: Some(fleet::noon()),
+            ..Fleet::default()
+        });
+        let key = dash.model.keymap().key_of(page.action);
+        dash.press(&key);
+        snap(&format!("empty_{}", page.name.replace(' ', "_")), &dash);
+    }
+    let mut dash = Dash::picture((80, 24));
+    dash.press("9 /").enter("nobody").press("enter");
+    snap("filtered_out", &dash);
+}
+
+/// What one finds with, at all sizes.
+#[test]
+fn finding() {
+    for (name, keys, text) in [
+        ("filter", "9 /", "state=active bist"),
+        ("filter_wrong", "9 /", "bistro OR colour=red size>1"),
+        ("filter_empty", "9 /", ""),
+        ("palette", ":", "prod"),
+        ("palette_refused", ":", "deactivate"),
+        ("columns", "9 w", ""),
+        ("sort", "2 Z S", ""),
+    ] {
+        at_all_sizes(&format!("find_{name}"), |size| {
+            let mut dash = Dash::picture(size);
+            dash.press(keys).enter(text);
+            dash
+        });
+    }
+    at_all_sizes("find_views", |size| {
+        let mut dash = Dash::picture(size);
+        dash.press("9 /")
+            .enter("state=failed")
+            .press("enter Z b")
+            .enter("broken")
+            .press("enter");
+        dash.press("5 b n").enter("東京 jobs").press("enter b").wait(7_000);
+        dash
+    });
+}
+
 #[test]
 fn dialogs() {
     let mut dash = Dash::picture((80, 24));

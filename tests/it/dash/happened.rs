@@ -114,7 +114,7 @@ fn what_happened_is_a_list_with_the_newest_first() {
             .unwrap_or_else(|| panic!("{text} is missing:\n{screen}"))
     };
     assert!(at("server.edit") < at("server.deactivate") && at("server.deactivate") < at("job.queue"));
-    for text in ["6 what happened", "✖ server.deactivate", "▲ sql.update", " paul "] {
+    for text in ["6 what happened", "✖ server.deactivate", "▲ sql.update", "paul@tower"] {
         dash.must_see(text);
     }
     let mut wide = opened((200, 50));

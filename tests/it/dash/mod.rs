@@ -1,5 +1,6 @@
 //! The dashboard without a terminal: keys in, effects and frames out.
 
+mod finding;
 mod forms;
 mod frames;
 mod happened;
@@ -17,7 +18,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use vigie::domain::SafeText;
 use vigie::tui::action::Key;
-use vigie::tui::model::{Answer, Effect, Fleet, Message, Model, Now, UiSettings};
+use vigie::tui::model::{Answer, Effect, Fleet, Message, Model, Now, Remember, UiSettings};
 use vigie::tui::theme::Theme;
 use vigie::tui::update::{start, update};
 use vigie::tui::view::view;
@@ -27,6 +28,8 @@ struct Dash {
     model: Model,
     mono_ms: u64,
     effects: Vec<Effect>,
+    /// What was to be remembered for the next start.
+    remembered: Vec<Remember>,
 }
 
 impl Dash {
@@ -43,6 +46,7 @@ impl Dash {
             model: Model::new(settings, size),
             mono_ms: 1000,
             effects: Vec::new(),
+            remembered: Vec::new(),
         };
         let now = dash.now();
         dash.effects = start(&mut dash.model, &now);
@@ -86,7 +90,12 @@ impl Dash {
 
     fn tell(&mut self, message: Message) -> &mut Self {
         let now = self.now();
-        self.effects.extend(update(&mut self.model, message, &now));
+        for effect in update(&mut self.model, message, &now) {
+            match effect {
+                Effect::Remember(change) => self.remembered.push(*change),
+                effect => self.effects.push(effect),
+            }
+        }
         self
     }
 

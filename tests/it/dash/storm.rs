@@ -29,8 +29,8 @@ const KEYS: &[KeyCode] = &[
 ];
 const LETTERS: &[char] = &[
     'a', 'a', 'a', 'x', 'd', 'm', 'r', 'k', 'c', 'o', 't', 'n', 'e', 'y', 'y', 'l', 'f', 'v', 'q', 'j', 'g', 'G', '1',
-    '2', '3', '4', '5', '/', '?', '.', ' ', 'N', 'é', '東', '\u{301}', '\u{202e}', '-', '!', 'w', 'E', 'L', 'C', '&',
-    'u', 'U', 'Y', '0', '6',
+    '2', '3', '4', '5', '6', '7', '8', '9', 'h', '/', '?', '.', ' ', 'N', 'é', '東', '\u{301}', '\u{202e}', '-', '!',
+    ':', 'S', 'w', 'b', 's', 'I', 'C', 'Z', '[', ']', '(', ')', '=', '>', '<', '"', '0', 'E', 'L', '&', 'u', 'U', 'Y',
 ];
 
 /// Whether the name was typed by hand, whole, before the destructive effect came.
@@ -351,7 +351,17 @@ fn random_events_few_here_a_million_in_soak() {
 /// Every screen at every size: nothing is drawn outside, nothing panics.
 #[test]
 fn any_size_is_drawn() {
-    let states: [&[&str]; 11] = [
+    let states: [&[&str]; 21] = [
+        &["4"],
+        &["5"],
+        &["9", "/", "x", "="],
+        &["7"],
+        &["6"],
+        &["8", "S"],
+        &["2", "w"],
+        &[":", "a"],
+        &["b"],
+        &["9", "Z"],
         &[],
         &["2", "/"],
         &["3", "f"],

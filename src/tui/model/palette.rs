@@ -1,0 +1,315 @@
+//! The `:` palette: everything that has a name, by a part of it.
+
+use super::effect::Target;
+use super::find::Filter;
+use super::fleet::Store;
+use super::memory::NamedView;
+use super::tabs::{PAGES, Tab};
+use crate::domain::SafeText;
+use crate::tui::action::{ACTIONS, ActionId, Group, Keymap, Situation, allowed};
+use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use tui_input::Input;
+
+/// Lines found at most.
+const MOST: usize = 60;
+/// How often a look through the fleet asks whether it is still wanted, in rows.
+const LOOK: usize = 4096;
+
+/// What a line of the palette leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Lead {
+    /// A page; with a filter for it.
+    Page(Tab, Option<String>),
+    /// An action.
+    Action(ActionId),
+    /// A server, instance or job.
+    Target(Target),
+    /// A named view.
+    View(String),
+}
+
+/// A line of the palette.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// What it leads to.
+    pub lead: Lead,
+    /// Its name.
+    pub title: SafeText,
+    /// What kind of thing it is, or its key.
+    pub kind: String,
+    /// More about it.
+    pub detail: SafeText,
+    /// Why it can't be done now.
+    pub why_not: Option<String>,
+    /// Where the title has what was typed, in bytes.
+    pub hits: Vec<Range<usize>>,
+    score: u32,
+}
+
+/// The palette, open.
+#[derive(Debug, Default)]
+pub struct Palette {
+    /// What is typed.
+    pub input: Input,
+    /// What is found, the best first.
+    pub lines: Vec<Line>,
+    /// Which is selected.
+    pub at: usize,
+    /// The first visible one.
+    pub offset: usize,
+    /// Of the last question to the fleet: answers to older ones mean nothing.
+    pub seq: u64,
+    /// Lines that are not of the fleet, while a task looks through it.
+    pub own: Vec<Line>,
+    /// Whether a task looks.
+    pub busy: bool,
+}
+
+/// A question for a task: what in the fleet is called so.
+#[derive(Debug, Clone)]
+pub struct PaletteRequest {
+    /// Numbers it.
+    pub seq: u64,
+    /// What is looked for.
+    pub text: String,
+    /// In which fleet.
+    pub store: Arc<Store>,
+}
+
+impl PartialEq for PaletteRequest {
+    fn eq(&self, other: &Self) -> bool {
+        (self.seq, &self.text) == (other.seq, &other.text)
+    }
+}
+
+struct Seeker {
+    pattern: Pattern,
+    matcher: Matcher,
+    buffer: Vec<char>,
+    text: String,
+}
+
+impl Seeker {
+    fn new(text: &str) -> Self {
+        Self {
+            pattern: Pattern::new(text, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy),
+            matcher: Matcher::new(Config::DEFAULT),
+            buffer: Vec::new(),
+            text: super::find::fold(text),
+        }
+    }
+
+    fn score(&mut self, name: &str, bias: u32) -> Option<u32> {
+        let found = self
+            .pattern
+            .score(Utf32Str::new(name, &mut self.buffer), &mut self.matcher)?;
+        let name = super::find::fold(name);
+        let more = match name.strip_prefix(self.text.as_str()) {
+            _ if self.text.is_empty() => 0,
+            Some("") => 200,
+            Some(_) => 80,
+            None => 0,
+        };
+        Some(found + bias + more)
+    }
+
+    /// Where a name has the text; it does not need to.
+    fn hits(&mut self, name: &str) -> Vec<Range<usize>> {
+        let mut places = Vec::new();
+        let found = self
+            .pattern
+            .indices(Utf32Str::new(name, &mut self.buffer), &mut self.matcher, &mut places);
+        if found.is_none() {
+            return Vec::new();
+        }
+        places.sort_unstable();
+        places.dedup();
+        // The matcher counts graphemes.
+        use unicode_segmentation::UnicodeSegmentation;
+        let graphemes: Vec<(usize, &str)> = if name.is_ascii() {
+            Vec::new()
+        } else {
+            name.grapheme_indices(true).collect()
+        };
+        let range = |place: &u32| {
+            let place = *place as usize;
+            if name.is_ascii() {
+                return Some(place..place + 1);
+            }
+            graphemes.get(place).map(|(at, grapheme)| *at..at + grapheme.len())
+        };
+        places.iter().filter_map(range).collect()
+    }
+}
+
+/// Pages, views and actions that are called so, the best first.
+pub fn own_lines(
+    text: &str,
+    situation: &Situation<'_>,
+    keymap: &Keymap,
+    views: &BTreeMap<String, NamedView>,
+) -> Vec<Line> {
+    let (name, filter) = match text.split_once('/') {
+        Some((name, filter)) => (name.trim(), Some(filter.trim())),
+        None => (text.trim(), None),
+    };
+    let mut seeker = Seeker::new(name);
+    let mut lines = Vec::new();
+    for page in PAGES {
+        let Some(score) = seeker.score(page.name, 90) else {
+            continue;
+        };
+        let wrong = filter.and_then(|filter| Filter::new(page.list, filter).err());
+        lines.push(Line {
+            lead: Lead::Page(page.tab, filter.map(str::to_owned)),
+            title: SafeText::new(page.name),
+            kind: keymap.key_of(page.action),
+            detail: SafeText::new(page.help),
+            why_not: wrong.map(|error| error.to_string()),
+            hits: Vec::new(),
+            score,
+        });
+    }
+    if filter.is_none() {
+        for (view, shown) in views {
+            let Some(score) = seeker.score(view, 70) else { continue };
+            lines.push(Line {
+                lead: Lead::View(view.clone()),
+                title: SafeText::new(view),
+                kind: "view".to_owned(),
+                detail: SafeText::new(&format!("{} /{}", shown.list, shown.look.filter)),
+                why_not: None,
+                hits: Vec::new(),
+                score,
+            });
+        }
+        for action in ACTIONS {
+            let is_page = PAGES.iter().any(|page| page.action == action.id);
+            let moves = action.group == Group::Move && !matches!(action.id, ActionId::GoBack | ActionId::GoForward);
+            if is_page || moves && action.id != ActionId::NextProblem || action.id == ActionId::Palette {
+                continue;
+            }
+            // The table's name says more than the title where both are typed.
+            let Some(score) = seeker.score(action.name, 40).max(seeker.score(action.title, 40)) else {
+                continue;
+            };
+            let why_not = allowed(action.id, situation).err();
+            // What can be done comes before what can't.
+            let score = if why_not.is_some() {
+                score.saturating_sub(30)
+            } else {
+                score
+            };
+            lines.push(Line {
+                lead: Lead::Action(action.id),
+                title: SafeText::new(&action.name.replace('-', " ")),
+                kind: keymap.key_of(action.id),
+                detail: SafeText::new(action.help),
+                why_not,
+                hits: Vec::new(),
+                score,
+            });
+        }
+    }
+    sorted(lines, name)
+}
+
+impl PaletteRequest {
+    /// Servers, instances and jobs that are called so, the best first. `None` when nobody wants to
+    /// know any more.
+    pub fn run(&self, stop: &dyn Fn() -> bool) -> Option<Vec<Line>> {
+        let text = self.text.trim();
+        if text.is_empty() || text.contains('/') {
+            return Some(Vec::new());
+        }
+        let mut seeker = Seeker::new(text);
+        let mut found: Vec<(u32, Target)> = Vec::new();
+        let store = &self.store;
+        for server in &store.servers {
+            if let Some(score) = seeker.score(server.spec.code.as_str(), 30) {
+                found.push((score, Target::Server(server.id)));
+            }
+        }
+        for job in &store.jobs {
+            if let Some(score) = seeker.score(&format!("job {} {}", job.id, job.title), 0) {
+                found.push((score, Target::Job(job.id)));
+            }
+        }
+        for (n, slot) in store.all().iter().enumerate() {
+            if n % LOOK == LOOK - 1 && stop() {
+                return None;
+            }
+            let Some(row) = store.instance_in(*slot) else { continue };
+            if let Some(score) = seeker.score(row.name(), 10).max(seeker.score(row.subdomain(), 10)) {
+                found.push((score, Target::Instance(row.id)));
+            }
+            // Only the best are wanted: the rest need not be kept.
+            if found.len() > 20 * MOST {
+                found.sort_by_key(|(score, target)| (std::cmp::Reverse(*score), *target));
+                found.truncate(MOST);
+            }
+        }
+        found.sort_by_key(|(score, target)| (std::cmp::Reverse(*score), *target));
+        found.truncate(MOST);
+        let lines = found
+            .into_iter()
+            .filter_map(|(score, target)| self.line(score, target))
+            .collect();
+        Some(sorted(lines, text))
+    }
+
+    fn line(&self, score: u32, target: Target) -> Option<Line> {
+        let store = &self.store;
+        let (title, kind, detail) = match target {
+            Target::Server(id) => {
+                let server = store.server(id)?;
+                let detail = format!("{}, {}", server.state().word(), server.spec.name);
+                (SafeText::new(server.spec.code.as_str()), "server", detail)
+            }
+            Target::Instance(id) => {
+                let row = store.instance(id)?;
+                let detail = format!("{} on {}", row.subdomain(), store.server_code(row.server));
+                (SafeText::new(row.name()), "instance", detail)
+            }
+            Target::Job(id) => {
+                let job = store.job(id)?;
+                let title = SafeText::new(&format!("job {id} {}", job.title));
+                (title, "job", job.state.word().to_owned())
+            }
+            _ => return None,
+        };
+        Some(Line {
+            lead: Lead::Target(target),
+            title,
+            kind: kind.to_owned(),
+            detail: SafeText::new(&detail),
+            why_not: None,
+            hits: Vec::new(),
+            score,
+        })
+    }
+}
+
+/// The best first, as many as can be looked at, with what was typed marked.
+fn sorted(mut lines: Vec<Line>, text: &str) -> Vec<Line> {
+    lines.sort_by_key(|line| std::cmp::Reverse(line.score));
+    lines.truncate(MOST);
+    let mut seeker = Seeker::new(text);
+    for line in &mut lines {
+        line.hits = seeker.hits(line.title.as_str());
+    }
+    lines
+}
+
+/// Both kinds of lines in one order.
+pub fn merged(own: &[Line], fleet: Vec<Line>) -> Vec<Line> {
+    let mut lines = own.to_vec();
+    lines.extend(fleet);
+    lines.sort_by_key(|line| std::cmp::Reverse(line.score));
+    lines.truncate(MOST);
+    lines
+}
