@@ -3,6 +3,7 @@
 
 use super::value::{Bounded, KeyText, PathText, Percent, PlaceText, SecretText, Span, optional};
 use crate::domain::capacity::Thresholds;
+use crate::domain::guard::Rule;
 use crate::domain::health::HealthRules;
 use crate::domain::names::DEFAULT_RESERVED;
 use crate::domain::{HostName, SafeText};
@@ -33,6 +34,9 @@ pub struct Settings {
     pub log: Log,
     /// Keys by action, in place of the defaults.
     pub keys: BTreeMap<String, Keys>,
+    /// Rules on changes: what is forbidden, what is asked before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub guard: Vec<Rule>,
 }
 
 /// Where things lie; empty: the platform's own place.
@@ -73,6 +77,8 @@ pub struct RegistrySettings {
 pub struct Fleet {
     /// What the header calls the fleet.
     pub name: SafeText,
+    /// Whether nothing is changed until it is unlocked for a while.
+    pub read_only: bool,
     /// Domain below which instances get their address; none: instances are reached at their server's URL.
     #[serde(with = "optional")]
     pub root_domain: Option<HostName>,
@@ -260,6 +266,7 @@ impl Default for Fleet {
     fn default() -> Self {
         Self {
             name: SafeText::new("fleet"),
+            read_only: false,
             root_domain: None,
             reserved_names: DEFAULT_RESERVED.iter().map(|name| (*name).to_owned()).collect(),
             admin_login: "admin".to_owned(),

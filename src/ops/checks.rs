@@ -1,5 +1,6 @@
 //! Looking at servers: one, or all of them at once, bounded and spread.
 
+use super::guard::On;
 use super::{Answer, Ops, shown};
 use crate::domain::check::CheckReport;
 use crate::domain::rights::Deed;
@@ -32,6 +33,9 @@ impl Ops {
             &id.to_string(),
         )
         .await?;
+        let (object, label) = (format!("server:{id}"), id.to_string());
+        self.judged(Deed::TestServer, On::Server(id), ("server.test", &object, &label))
+            .await?;
         let server = self.registry.server(id).await.map_err(shown)?;
         Ok(self.look(&server, true).await)
     }
@@ -48,6 +52,9 @@ impl Ops {
             &id.to_string(),
         )
         .await?;
+        let (object, label) = (format!("server:{id}"), id.to_string());
+        self.judged(Deed::KeepCheck, On::Server(id), ("server.check", &object, &label))
+            .await?;
         self.check_and_keep(id, false).await
     }
 

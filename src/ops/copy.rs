@@ -89,6 +89,7 @@ pub async fn copy_registry(
     }
     let target = open(to, true, reach).await?;
     let op = Op {
+        reason: None,
         id: uuid::Uuid::now_v7().to_string(),
         at: Timestamp::now(),
         actor,

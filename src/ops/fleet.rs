@@ -1,5 +1,6 @@
 //! The fleet in one look, and finding things in it by the words that operators type.
 
+use super::guard::On;
 use super::{Answer, Ops, no_such, shown};
 use crate::domain::instance::{Customer, Instance, Plan};
 use crate::domain::job::Job;
@@ -206,6 +207,8 @@ impl Ops {
     /// When its code is no code, or taken.
     pub async fn plan_add(&self, plan: Plan) -> Answer<Plan> {
         self.allowed(Deed::AddPlan, "plan.add", "plan", &plan.code).await?;
+        let words = ("plan.add", "plan", plan.code.as_str());
+        self.judged(Deed::AddPlan, On::Called(&plan.code), words).await?;
         if let Err(error) = Code::parse(&plan.code) {
             let problem = Problem::new("invalid_name", error.to_string());
             return self.refuse("plan.add", "plan", &plan.code, problem).await;
@@ -233,6 +236,8 @@ impl Ops {
         }
         self.allowed(Deed::AddCustomer, "customer.add", "customer", name.as_str())
             .await?;
+        let words = ("customer.add", "customer", name.as_str());
+        self.judged(Deed::AddCustomer, On::Called(name.as_str()), words).await?;
         let id = self.registry.customer_named(&self.op(), &name).await.map_err(shown)?;
         let all = self.customers().await?;
         all.into_iter()

@@ -1,8 +1,10 @@
 //! Instances: making them as planned, removing them, handing out their passwords. What making one
 //! would do is in [`super::planning`].
 
+use super::guard::On;
 use super::planning::InstancePlan;
 use super::{Answer, Ops, secret_problem, shown};
+use crate::domain::audit::AuditFilter;
 use crate::domain::instance::{Instance, InstanceState};
 use crate::domain::job::Job;
 use crate::domain::rights::Deed;
@@ -28,6 +30,11 @@ impl Ops {
     pub async fn create_instance(&self, plan: InstancePlan) -> Answer<Job> {
         let mut job = plan.job;
         let mut spec = plan.spec;
+        // Before a password is made or a customer added for it; queueing judges again.
+        let (server, name) = (spec.server_id, spec.subdomain.to_string());
+        let words = ("instance.create", "instance", name.as_str());
+        self.judged(Deed::CreateInstance, On::NewOn(server, &name), words)
+            .await?;
         if plan.makes_password {
             spec.admin_password = self.seal(self.new_password()?).await?;
         }
@@ -56,20 +63,47 @@ impl Ops {
     }
 
     /// Removes an instance: by a job where it has a database, at once where only its record is left.
+    /// `seen`: the version that was confirmed; another one is refused.
     ///
     /// # Errors
     /// Why it can't be done.
-    pub async fn instance_remove(&self, id: InstanceId) -> Answer<Removal> {
+    pub async fn instance_remove(&self, id: InstanceId, seen: Option<i64>) -> Answer<Removal> {
         let instance = self.registry.instance(id).await.map_err(shown)?;
+        self.as_seen(&instance, seen).await?;
         if matches!(instance.state, InstanceState::Failed | InstanceState::Draft) {
             let (object, label) = (format!("instance:{id}"), instance.spec.subdomain.as_str());
             self.allowed(Deed::ForgetInstance, "instance.forget", &object, label)
                 .await?;
+            let words = ("instance.forget", object.as_str(), label);
+            self.judged(Deed::ForgetInstance, On::Instance(id), words).await?;
             self.registry.forget_instance(&self.op(), id).await.map_err(shown)?;
             return Ok(Removal::Forgotten);
         }
-        let plan = self.plan_instance_removal(id).await?;
+        let mut plan = self.plan_instance_removal(id).await?;
+        if let Some(seen) = seen {
+            // Queueing compares it with what is there then: what was confirmed is what is removed.
+            plan.new_job.expected.instance = Some((id, seen));
+        }
         Ok(Removal::Queued(Box::new(self.queue(plan).await?)))
+    }
+
+    /// Refuses an instance that is not as it was seen, and says what was done to it meanwhile.
+    async fn as_seen(&self, instance: &Instance, seen: Option<i64>) -> Answer<()> {
+        if seen.is_none_or(|seen| seen == instance.version) {
+            return Ok(());
+        }
+        let filter = AuditFilter {
+            object: Some(format!("instance:{}", instance.id)),
+            limit: 20,
+            ..AuditFilter::default()
+        };
+        let rows = self.audit(&filter).await.unwrap_or_default();
+        let what = rows.iter().find(|row| row.refused.is_none()).map_or_else(
+            || format!("it is {}", instance.state.word()),
+            |row| format!("{} by {} ({})", row.action, row.who(), row.change()),
+        );
+        let message = format!("instance {} was changed meanwhile: {what}", instance.spec.name);
+        Err(Problem::new("changed", message).hint("look at it again, then repeat what you want of it"))
     }
 
     /// The password of an instance's administrator, to be handed out where the operator says.
@@ -79,6 +113,9 @@ impl Ops {
     pub async fn instance_password(&self, instance: &Instance) -> Answer<Secret> {
         let (object, label) = (format!("instance:{}", instance.id), instance.spec.subdomain.as_str());
         self.allowed(Deed::HandOutPassword, "instance.password", &object, label)
+            .await?;
+        let words = ("instance.password", object.as_str(), label);
+        self.judged(Deed::HandOutPassword, On::Instance(instance.id), words)
             .await?;
         self.resolve(&instance.spec.admin_password).await
     }
@@ -90,6 +127,9 @@ impl Ops {
     pub async fn template_password(&self, template: &Template) -> Answer<Secret> {
         let (object, label) = (format!("template:{}", template.id), template.spec.code.as_str());
         self.allowed(Deed::HandOutPassword, "template.password", &object, label)
+            .await?;
+        let words = ("template.password", object.as_str(), label);
+        self.judged(Deed::HandOutPassword, On::Template(template.id), words)
             .await?;
         match &template.facts.admin_password {
             Some(reference) => self.resolve(reference).await,

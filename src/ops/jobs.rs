@@ -1,8 +1,9 @@
 //! Jobs: planning, queueing, following, stopping, running again.
 
+use super::guard::On;
 use super::{Answer, Ops, shown};
 use crate::config;
-use crate::domain::job::{Job, LogLine};
+use crate::domain::job::{Job, JobSpec, LogLine};
 use crate::domain::rights::Deed;
 use crate::domain::{JobId, Problem};
 use crate::jobs::worker::{self, Spawned};
@@ -110,7 +111,9 @@ impl Ops {
     /// # Errors
     /// When it is over.
     pub async fn job_cancel(&self, id: JobId) -> Answer<Job> {
-        self.allowed(Deed::CancelJob, "job.cancel", &format!("job:{id}"), &id.to_string())
+        let (object, label) = (format!("job:{id}"), id.to_string());
+        self.allowed(Deed::CancelJob, "job.cancel", &object, &label).await?;
+        self.judged(Deed::CancelJob, On::Job(id), ("job.cancel", &object, &label))
             .await?;
         self.registry.cancel_job(&self.op(), id).await.map_err(shown)
     }
@@ -120,7 +123,9 @@ impl Ops {
     /// # Errors
     /// When it is none of these, or what it needs is taken.
     pub async fn job_retry(&self, id: JobId) -> Answer<Job> {
-        self.allowed(Deed::RetryJob, "job.retry", &format!("job:{id}"), &id.to_string())
+        let (object, label) = (format!("job:{id}"), id.to_string());
+        self.allowed(Deed::RetryJob, "job.retry", &object, &label).await?;
+        self.judged(Deed::RetryJob, On::Job(id), ("job.retry", &object, &label))
             .await?;
         let thresholds = self.settings().thresholds();
         self.registry
@@ -146,6 +151,42 @@ impl Ops {
     /// # Errors
     /// Why it is refused.
     pub async fn queue(&self, plan: JobPlan) -> Answer<Job> {
+        let spec = &plan.new_job.spec;
+        let new = plan.new_job.instance.as_ref().map(|new| new.subdomain.to_string());
+        let (deed, on, action, object) = match spec {
+            JobSpec::TemplateCreate { template_id, .. } => (
+                Deed::CreateTemplateDatabase,
+                On::Template(*template_id),
+                "template.create_database",
+                format!("template:{template_id}"),
+            ),
+            JobSpec::TemplateAdopt { template_id, .. } => (
+                Deed::AdoptTemplate,
+                On::Template(*template_id),
+                "template.adopt",
+                format!("template:{template_id}"),
+            ),
+            JobSpec::TemplateThaw { template_id, .. } => (
+                Deed::ThawTemplate,
+                On::Template(*template_id),
+                "template.thaw",
+                format!("template:{template_id}"),
+            ),
+            JobSpec::InstanceCreate { server_id, .. } => (
+                Deed::CreateInstance,
+                On::NewOn(*server_id, new.as_deref().unwrap_or_default()),
+                "instance.create",
+                "instance".to_owned(),
+            ),
+            JobSpec::InstanceDelete { instance_id, .. } => (
+                Deed::DeleteInstance,
+                On::Instance(*instance_id),
+                "instance.remove",
+                format!("instance:{instance_id}"),
+            ),
+        };
+        self.judged(deed, on, (action, &object, plan.new_job.title.as_str()))
+            .await?;
         self.registry.queue_job(&self.op(), &plan.new_job).await.map_err(shown)
     }
 

@@ -8,6 +8,7 @@ mod checks;
 pub mod copy;
 mod doctor;
 mod fleet;
+mod guard;
 mod instances;
 mod jobs;
 mod logs;
@@ -26,6 +27,7 @@ pub use audit::{Verified, anchor_file};
 pub use checks::CheckOutcome;
 pub use doctor::{Finding, Level, local as doctor_local};
 pub use fleet::Fleet;
+pub use guard::{guard_of, judge_whole};
 pub use instances::Removal;
 pub use jobs::Followed;
 pub use logs::{LogAsked, LogError, LogHandle, log_paths, open_log_here, remember_log, save_log};
@@ -34,6 +36,7 @@ pub use secrets::{Rotation, ShownUse};
 
 use crate::config::{Loaded, Settings};
 use crate::domain::audit::Actor;
+use crate::domain::guard::{Consent, Guard};
 use crate::domain::{Problem, Secret, SecretRef};
 use crate::jobs::Tools;
 use crate::registry::{ChangeStream, Op, Registry};
@@ -55,6 +58,9 @@ pub struct Ops {
     prober: Prober,
     loaded: Arc<Loaded>,
     actor: Actor,
+    guard: Arc<Guard>,
+    consent: Arc<Consent>,
+    lock: Arc<guard::Lock>,
 }
 
 impl Ops {
@@ -62,7 +68,11 @@ impl Ops {
     pub fn new(registry: Arc<dyn Registry>, remote: Remote, loaded: Arc<Loaded>, actor: Actor) -> Self {
         let tools = Arc::new(Tools::new(remote.clone(), loaded.settings.thresholds()));
         let prober = Prober::new(loaded.settings.checks.concurrency.get() as usize);
+        let guard = Arc::new(guard::guard_of(&loaded));
         Self {
+            guard,
+            consent: Arc::default(),
+            lock: Arc::default(),
             registry,
             remote,
             tools,
@@ -138,6 +148,7 @@ impl Ops {
             id: uuid::Uuid::now_v7().to_string(),
             at: Timestamp::now(),
             actor: self.actor.clone(),
+            reason: self.consent.reason.as_ref().map(ToString::to_string),
         }
     }
 

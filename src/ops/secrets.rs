@@ -5,6 +5,7 @@
 //! file until nothing names it and the operator says so. Whatever stands in between, asking again
 //! finishes it.
 
+use super::guard::On;
 use super::{Answer, Ops, shown};
 use crate::domain::job::JobState;
 use crate::domain::rights::Deed;
@@ -111,6 +112,8 @@ impl Ops {
         // Before a key is made: who may not seal anew would leave it behind.
         self.allowed(Deed::RotateSecrets, "secrets.rotate", "secrets", "")
             .await?;
+        let words = ("secrets.rotate", "secrets", "");
+        self.judged(Deed::RotateSecrets, On::Called("secrets"), words).await?;
         let mut held = self.with_keys(Keyring::lock).await?;
         let mut made: Option<String> = None;
         for _ in 0..ATTEMPTS {

@@ -1,5 +1,6 @@
 //! Servers: adding, changing, and their life cycle.
 
+use super::guard::On;
 use super::{Answer, CheckOutcome, Ops, shown};
 use crate::domain::rights::Deed;
 use crate::domain::server::{Server, ServerEvent, ServerSpec};
@@ -12,6 +13,9 @@ impl Ops {
     /// When a rule is broken, or its code or URL is taken.
     pub async fn server_add(&self, spec: ServerSpec) -> Answer<Server> {
         self.allowed(Deed::AddServer, "server.add", "server", spec.code.as_str())
+            .await?;
+        let code = spec.code.as_str();
+        self.judged(Deed::AddServer, On::NewServer(code), ("server.add", "server", code))
             .await?;
         if let Err(error) = spec.validate() {
             let problem = Problem::new("invalid_server", error.to_string());
@@ -28,6 +32,8 @@ impl Ops {
         let object = format!("server:{id}");
         self.allowed(Deed::EditServer, "server.edit", &object, spec.code.as_str())
             .await?;
+        let words = ("server.edit", object.as_str(), spec.code.as_str());
+        self.judged(Deed::EditServer, On::Server(id), words).await?;
         if let Err(error) = spec.validate() {
             let problem = Problem::new("invalid_server", error.to_string());
             return self.refuse("server.edit", &object, spec.code.as_str(), problem).await;
@@ -102,8 +108,9 @@ impl Ops {
     }
 
     async fn may(&self, deed: Deed, action: &str, id: ServerId) -> Answer<()> {
-        self.allowed(deed, action, &format!("server:{id}"), &id.to_string())
-            .await
+        let (object, label) = (format!("server:{id}"), id.to_string());
+        self.allowed(deed, action, &object, &label).await?;
+        self.judged(deed, On::Server(id), (action, &object, &label)).await
     }
 
     async fn transition(&self, id: ServerId, version: i64, event: &ServerEvent) -> Answer<Server> {

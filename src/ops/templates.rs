@@ -1,5 +1,6 @@
 //! Templates: their records, and the jobs that make, take, thaw them.
 
+use super::guard::On;
 use super::{Answer, Ops, shown};
 use crate::domain::job::Job;
 use crate::domain::rights::Deed;
@@ -15,6 +16,9 @@ impl Ops {
     pub async fn template_add(&self, spec: TemplateSpec) -> Answer<Template> {
         self.allowed(Deed::AddTemplate, "template.add", "template", spec.code.as_str())
             .await?;
+        let (code, server) = (spec.code.as_str(), spec.server_id);
+        let words = ("template.add", "template", code);
+        self.judged(Deed::AddTemplate, On::NewOn(server, code), words).await?;
         if let Some(problem) = wrong_template(&spec) {
             return self
                 .refuse("template.add", "template", spec.code.as_str(), problem)
@@ -29,8 +33,11 @@ impl Ops {
     /// While instances made from it are there, or a job uses it.
     pub async fn template_remove(&self, id: TemplateId, version: i64) -> Answer<()> {
         let object = format!("template:{id}");
-        self.allowed(Deed::RemoveTemplate, "template.remove", &object, &id.to_string())
+        let label = id.to_string();
+        self.allowed(Deed::RemoveTemplate, "template.remove", &object, &label)
             .await?;
+        let words = ("template.remove", object.as_str(), label.as_str());
+        self.judged(Deed::RemoveTemplate, On::Template(id), words).await?;
         self.registry
             .remove_template(&self.op(), id, version)
             .await

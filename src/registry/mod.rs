@@ -44,6 +44,8 @@ pub struct Op {
     pub at: Timestamp,
     /// Who asked.
     pub actor: Actor,
+    /// Why, where the operator said so: the audit keeps it.
+    pub reason: Option<String>,
 }
 
 /// A kept check.

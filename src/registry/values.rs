@@ -20,6 +20,18 @@ pub(super) fn masked(mut value: Value) -> Value {
     value
 }
 
+/// What a change became, with the reason that the operator gave for it.
+pub(super) fn with_reason(to: Option<Value>, reason: Option<&str>) -> Option<Value> {
+    let Some(reason) = reason else { return to };
+    let mut fields = match to {
+        Some(Value::Object(fields)) => fields,
+        Some(other) => return Some(other),
+        None => serde_json::Map::new(),
+    };
+    fields.insert("reason".to_owned(), Value::from(reason));
+    Some(Value::Object(fields))
+}
+
 /// The fields in which two records differ, before and after.
 pub(super) fn difference(before: &Value, after: &Value) -> (Value, Value) {
     let (mut from, mut to) = (serde_json::Map::new(), serde_json::Map::new());

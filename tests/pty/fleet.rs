@@ -402,6 +402,7 @@ fn queue_a_job(home: &std::path::Path) -> JobId {
     use vigie::domain::template::TemplateSpec;
     use vigie::registry::{Expected, NewJob, Op};
     let op = || Op {
+        reason: None,
         id: uuid::Uuid::now_v7().to_string(),
         at: jiff::Timestamp::now(),
         actor: Actor {

@@ -312,6 +312,7 @@ fn the_same_key_twice(fleet: &Sandbox, registry: &dyn Registry, runtime: &Runtim
         let made = jobs().len() - before;
         assert_eq!(made, 1, "round {round}: {made} jobs");
         let op = Op {
+            reason: None,
             id: uuid::Uuid::now_v7().to_string(),
             at: jiff::Timestamp::now(),
             actor: Actor {

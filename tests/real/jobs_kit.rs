@@ -28,6 +28,7 @@ pub(crate) async fn wait_until<F: Future<Output = bool>>(what: &str, met: impl F
 
 pub(crate) fn op() -> Op {
     Op {
+        reason: None,
         id: uuid::Uuid::new_v4().to_string(),
         at: jiff::Timestamp::now(),
         actor: Actor {

@@ -199,7 +199,7 @@ async fn remove(desk: &Desk<'_>, name: &str, sure: &Sure, job: JobArgs) -> Done 
         label
     };
     desk.confirm("instance", name, sure)?;
-    match desk.ops.instance_remove(instance.id).await? {
+    match desk.ops.instance_remove(instance.id, Some(instance.version)).await? {
         Removal::Queued(queued) => desk.queued(*queued, job.wait).await,
         Removal::Forgotten => {
             let done = json!({ "removed": true, "id": instance.id, "subdomain": instance.spec.subdomain });

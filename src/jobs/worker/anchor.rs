@@ -82,6 +82,7 @@ mod tests {
 
     async fn act(registry: &dyn Registry, name: &str) {
         let op = Op {
+            reason: None,
             id: name.to_owned(),
             at: Timestamp::now(),
             actor: Actor {

@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::pool::Store;
 use crate::domain::JobId;
 use crate::domain::audit::Actor;
-pub(super) use crate::registry::values::{difference, masked};
+pub(super) use crate::registry::values::{difference, masked, with_reason};
 use crate::registry::{Op, RegistryError, Result, stored_time};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -305,7 +305,7 @@ pub(super) async fn audit(tx: &Tx<'_>, op: &Op, action: &str, done: &Done, refus
             &done.object,
             &done.label,
             side(&done.from),
-            side(&done.to),
+            side(&with_reason(done.to.clone(), op.reason.as_deref())),
             refused
         ],
     )

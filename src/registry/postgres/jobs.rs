@@ -156,6 +156,7 @@ pub(super) async fn fenced(tx: &Tx<'_>, job: JobId, token: i64) -> Result<(JobSt
 fn own_op(job: &Job, token: i64, what: &str) -> Op {
     let worker = job.lease.as_ref().map_or("", |l| l.worker.as_str());
     Op {
+        reason: None,
         id: format!("job:{}:{token}:{what}", job.id),
         at: Timestamp::now(),
         actor: Actor {

@@ -4,7 +4,7 @@
 use super::migrate;
 use super::place::unusable;
 use crate::domain::audit::Actor;
-pub(super) use crate::registry::values::{difference, masked};
+pub(super) use crate::registry::values::{difference, masked, with_reason};
 use crate::registry::{Op, RegistryError, Result};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, ffi};
@@ -307,7 +307,8 @@ fn refuse(conn: &mut Connection, attempt: &Attempt<'_>, why: &str) {
 /// Writes an audit row.
 pub(super) fn audit(tx: &Connection, op: &Op, action: &str, done: &Done, refused: Option<&str>) -> Result<()> {
     let side = |value: &Option<Value>| value.clone().map(|v| json(&masked(v))).transpose();
-    let (from, to) = (side(&done.from)?, side(&done.to)?);
+    let to = with_reason(done.to.clone(), op.reason.as_deref());
+    let (from, to) = (side(&done.from)?, side(&to)?);
     let Actor { os_user, host, via } = &op.actor;
     super::audit::append(
         tx,

@@ -147,6 +147,7 @@ pub(super) fn fenced(tx: &Connection, job: JobId, token: i64) -> Result<(JobStat
 fn own_op(job: &Job, token: i64, what: &str) -> Op {
     let worker = job.lease.as_ref().map_or("", |l| l.worker.as_str());
     Op {
+        reason: None,
         id: format!("job:{}:{token}:{what}", job.id),
         at: Timestamp::now(),
         actor: by_worker(worker, &job.asked_by),

@@ -17,6 +17,7 @@ fn open() -> (Sqlite, tempfile::TempDir) {
 
 async fn customer(r: &Sqlite, name: &str) -> Result<CustomerId> {
     let op = Op {
+        reason: None,
         id: name.to_owned(),
         at: Timestamp::now(),
         actor: Actor {

@@ -82,8 +82,7 @@ pub(super) async fn carry_out(ops: &Ops, ticket: Ticket, act: Act, reply: &Reply
         Act::DeleteInstance { instance, version } | Act::ForgetInstance { instance, version } => {
             let read = async { ops.registry().instance(instance).await.map_err(|e| e.problem()) };
             let found = bounded(READ, "the registry", read).await?;
-            same("the instance", found.spec.name.as_str(), version, found.version)?;
-            match bounded(PLAN, "the removal", ops.instance_remove(instance)).await? {
+            match bounded(PLAN, "the removal", ops.instance_remove(instance, Some(version))).await? {
                 Removal::Queued(job) => Ok(queued(&job)),
                 Removal::Forgotten => Ok(text(format!("{} is forgotten", found.spec.name))),
             }

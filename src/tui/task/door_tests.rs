@@ -33,6 +33,7 @@ fn actor() -> Actor {
 
 fn op() -> Op {
     Op {
+        reason: None,
         id: uuid::Uuid::now_v7().to_string(),
         at: Timestamp::now(),
         actor: actor(),

@@ -56,6 +56,7 @@ impl std::ops::Deref for Bench {
 
 pub(crate) fn op() -> Op {
     Op {
+        reason: None,
         id: uuid::Uuid::new_v4().to_string(),
         at: now(),
         actor: Actor {
