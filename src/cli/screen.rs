@@ -6,14 +6,13 @@ use super::shell::Shell;
 use crate::config::{self, Loaded, StartPane};
 use crate::domain::log::{LogPlace, LogTarget};
 use crate::domain::{Problem, SafeText};
-use crate::tui::action::{KeyClash, Keymap};
+use crate::tui::action::{KeyClash, Keymap, Ready, Wanted};
 use crate::tui::dashboard::{self, Dashboard, DashboardError};
 use crate::tui::model::{Message, Notice, NoticeLevel, Pane, Remembered, UiSettings};
 use crate::tui::run::Pace;
 use crate::tui::task::{LogDoor, OpsDoor, Post, memory};
 use crate::tui::term::{Modes, is_terminal};
 use crate::tui::theme::{Depth, Theme};
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -186,13 +185,16 @@ fn depth() -> Depth {
 
 /// The keys, and what in the settings could not be followed.
 pub(super) fn keymap(loaded: &Loaded) -> (Keymap, Vec<KeyClash>) {
-    let keys: BTreeMap<String, Vec<String>> = loaded
-        .settings
-        .keys
-        .iter()
-        .map(|(action, keys)| (action.clone(), keys.list().to_vec()))
-        .collect();
-    Keymap::from_config(&keys)
+    let settings = &loaded.settings;
+    let mut wanted = Vec::new();
+    for (action, keys) in &settings.keys {
+        wanted.extend(keys.lines().into_iter().map(|(place, keys)| Wanted {
+            action: action.clone(),
+            place: place.map(str::to_owned),
+            keys: keys.to_vec(),
+        }));
+    }
+    Keymap::made(Ready::named(settings.screen.keymap.name()).unwrap_or_default(), &wanted)
 }
 
 /// The theme: the operator's own file of that name before the one that is built in.

@@ -172,6 +172,8 @@ pub struct Retention {
 pub struct Screen {
     /// Its colours: a theme's name.
     pub theme: String,
+    /// The keymap that `[keys]` changes.
+    pub keymap: ReadyKeys,
     /// Background changes are drawn together within this time.
     pub coalesce: Span,
     /// How long the rest of a key sequence is waited for before its menu is shown.
@@ -239,25 +241,75 @@ impl LogLevel {
     }
 }
 
-/// The keys of an action: one, several, or none to switch it off.
+/// The keys of an action: one, several, none (or `"disabled"`) to switch it off; or by place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     untagged,
-    expecting = "a key such as \"ctrl-r\", or a list of keys such as [\"q\", \"ctrl-c\"]"
+    expecting = "a key such as \"ctrl-r\", a list of keys such as [\"q\", \"ctrl-q\"], \"disabled\", or keys by place such as { log = \"e\" }"
 )]
 pub enum Keys {
+    /// Everywhere the same.
+    Everywhere(KeyList),
+    /// By the places' names; elsewhere they stay what they are.
+    In(BTreeMap<String, KeyList>),
+}
+
+/// One key or sequence, or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum KeyList {
     /// One key or sequence.
     One(String),
     /// Several.
     Many(Vec<String>),
 }
 
-impl Keys {
+impl KeyList {
     /// As a list.
     pub fn list(&self) -> &[String] {
         match self {
             Self::One(key) => std::slice::from_ref(key),
             Self::Many(keys) => keys,
+        }
+    }
+}
+
+impl Keys {
+    /// The keys, each list with the place where it holds; `None`: everywhere.
+    pub fn lines(&self) -> Vec<(Option<&str>, &[String])> {
+        match self {
+            Self::Everywhere(keys) => vec![(None, keys.list())],
+            Self::In(places) => places
+                .iter()
+                .map(|(place, keys)| (Some(place.as_str()), keys.list()))
+                .collect(),
+        }
+    }
+}
+
+/// A ready keymap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadyKeys {
+    /// vigie's own.
+    #[default]
+    Default,
+    /// As in vim.
+    Vim,
+    /// As in k9s.
+    K9s,
+    /// As in lazygit.
+    Lazygit,
+}
+
+impl ReadyKeys {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Vim => "vim",
+            Self::K9s => "k9s",
+            Self::Lazygit => "lazygit",
         }
     }
 }
@@ -337,6 +389,7 @@ impl Default for Screen {
     fn default() -> Self {
         Self {
             theme: "dark".to_owned(),
+            keymap: ReadyKeys::Default,
             coalesce: Span::ms(16),
             menu_delay: Span::ms(300),
             mouse: false,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use vigie::config::{ENVIRONMENT, Settings, parse};
+use vigie::tui::action::{Keymap, Ready, Wanted};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 
@@ -55,13 +56,29 @@ fn the_examples_of_keys_can_be_used_as_they_are() {
     let (_, keys) = EXAMPLE.split_once("[keys]").expect("a section of keys");
     let lines = keys.lines().filter_map(|line| line.strip_prefix("# "));
     let lines: Vec<&str> = lines.filter(|line| line.contains(" = ")).collect();
-    assert_eq!(lines.len(), 2);
+    assert_eq!(lines.len(), 4);
     let settings = parse("config.toml", &format!("[keys]\n{}\n", lines.join("\n"))).expect("valid");
-    let keys = settings
-        .keys
-        .iter()
-        .map(|(action, keys)| (action.clone(), keys.list().to_vec()))
-        .collect();
-    let (_, clashes) = vigie::tui::action::Keymap::from_config(&keys);
+    let mut wanted = Vec::new();
+    for (action, keys) in &settings.keys {
+        wanted.extend(keys.lines().into_iter().map(|(place, keys)| Wanted {
+            action: action.clone(),
+            place: place.map(str::to_owned),
+            keys: keys.to_vec(),
+        }));
+    }
+    assert_eq!(wanted.len(), 5);
+    let (_, clashes) = Keymap::made(Ready::Default, &wanted);
     assert!(clashes.is_empty(), "{clashes:?}");
+}
+
+#[test]
+fn every_ready_keymap_has_its_name_in_the_settings() {
+    for ready in Ready::ALL {
+        let text = format!("[screen]\nkeymap = {:?}", ready.name());
+        let settings = parse("config.toml", &text).expect("valid");
+        assert_eq!(settings.screen.keymap.name(), ready.name());
+    }
+    let error = parse("config.toml", "[screen]\nkeymap = \"vin\"").expect_err("no such keymap");
+    assert_eq!(error.at, Some((2, 10)));
+    assert!(error.hint.is_some_and(|hint| hint.contains("vim")));
 }

@@ -30,6 +30,13 @@ const NAMED: &[(&str, KeyCode)] = &[
     ("del", KeyCode::Delete),
     ("ins", KeyCode::Insert),
     ("backspace", KeyCode::Backspace),
+    // Also said so; the first name of a key is the one that is shown.
+    ("return", KeyCode::Enter),
+    ("escape", KeyCode::Esc),
+    ("pageup", KeyCode::PageUp),
+    ("pagedown", KeyCode::PageDown),
+    ("delete", KeyCode::Delete),
+    ("insert", KeyCode::Insert),
 ];
 
 impl Key {

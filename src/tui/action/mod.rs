@@ -6,6 +6,7 @@ mod find_table;
 mod key;
 mod keymap;
 mod line;
+mod ready;
 mod table;
 mod table_log;
 #[cfg(test)]
@@ -13,7 +14,8 @@ mod tests;
 
 pub use allow::{JobFacts, Situation, allowed, deed, rightful};
 pub use key::{Key, Sequence, parse_sequence, show_sequence};
-pub use keymap::{Found, KeyClash, Keymap};
+pub use keymap::{Found, KeyClash, Keymap, MENU, Wanted};
+pub use ready::Ready;
 
 /// Everything that can be done.
 pub const ACTIONS: &[Action] =
@@ -93,6 +95,11 @@ impl Place {
         Self::Customers,
         Self::Audit,
     ];
+
+    /// Its name in the settings.
+    pub fn name(self) -> String {
+        self.word().replace(' ', "-")
+    }
 
     /// As it is called.
     pub fn word(self) -> &'static str {

@@ -227,14 +227,7 @@ pub(super) const ACTIONS: &[Action] = &[
         "page down",
         "one page down",
     ),
-    line(
-        Id::PageUp,
-        "page-up",
-        &["pgup", "ctrl-b"],
-        ALL,
-        "page up",
-        "one page up",
-    ),
+    line(Id::PageUp, "page-up", &["pgup"], ALL, "page up", "one page up"),
     line(
         Id::HalfDown,
         "half-page-down",

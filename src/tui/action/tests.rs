@@ -1,5 +1,5 @@
 use super::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 fn keys(action: &Action) -> Vec<Sequence> {
     action.keys.iter().map(|text| parse_sequence(text).unwrap()).collect()
@@ -69,15 +69,6 @@ fn no_single_key_changes_anything() {
             assert!(last.letter().is_some_and(|c| c.is_ascii_lowercase()), "{}", action.name);
         }
     }
-    for taken in ["ctrl-a", "ctrl-b", "ctrl-space"] {
-        let key = Key::parse(taken).unwrap();
-        for place in Place::ALL {
-            match Keymap::default().find(place, &[key]) {
-                Found::Action(id) => assert_eq!(action(id).group, Group::Move, "{taken}"),
-                found => assert_eq!(found, Found::Nothing),
-            }
-        }
-    }
 }
 
 #[test]
@@ -103,33 +94,102 @@ fn keys_read_as_they_are_written() {
     }
 }
 
-fn config(lines: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
+fn wanted(lines: &[(&str, &[&str])]) -> Vec<Wanted> {
     lines
         .iter()
-        .map(|(name, keys)| ((*name).to_owned(), keys.iter().map(|k| (*k).to_owned()).collect()))
+        .map(|(name, keys)| {
+            let (name, place) = name.split_once('@').unwrap_or((name, ""));
+            Wanted {
+                action: name.to_owned(),
+                place: (!place.is_empty()).then(|| place.to_owned()),
+                keys: keys.iter().map(|k| (*k).to_owned()).collect(),
+            }
+        })
         .collect()
+}
+
+fn made(lines: &[(&str, &[&str])]) -> (Keymap, Vec<KeyClash>) {
+    Keymap::made(Ready::Default, &wanted(lines))
 }
 
 #[test]
 fn a_rebound_action_leaves_its_default() {
-    let (map, problems) = Keymap::from_config(&config(&[("check", &["c", "ctrl-k"])]));
+    let (map, problems) = made(&[("check", &["c", "ctrl-k"])]);
     assert!(problems.is_empty(), "{problems:?}");
     let find = |text: &str| map.find(Place::Servers, &parse_sequence(text).unwrap());
     assert_eq!(find("c"), Found::Action(ActionId::Check));
     assert_eq!(find("ctrl-k"), Found::Action(ActionId::Check));
     assert_eq!(find("r"), Found::Nothing);
+    assert_eq!(map.key_of(ActionId::Check), "c");
+}
+
+#[test]
+fn an_action_can_be_switched_off() {
+    for off in [&["disabled"][..], &[]] {
+        let (map, problems) = made(&[("check", off)]);
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(map.find(Place::Servers, &parse_sequence("r").unwrap()), Found::Nothing);
+        assert_eq!(map.key_of(ActionId::Check), "");
+    }
+}
+
+#[test]
+fn keys_can_differ_from_place_to_place() {
+    let (map, problems) = made(&[("check@servers", &["y"]), ("check-all@log", &["disabled"])]);
+    assert!(problems.is_empty(), "{problems:?}");
+    let find = |place, text: &str| map.find(place, &parse_sequence(text).unwrap());
+    assert_eq!(find(Place::Servers, "y"), Found::Action(ActionId::Check));
+    assert_eq!(
+        find(Place::Servers, "r"),
+        Found::Nothing,
+        "its other place's key is none here"
+    );
+    assert_eq!(find(Place::Instances, "r"), Found::Action(ActionId::Check));
+    assert_ne!(find(Place::Instances, "y"), Found::Action(ActionId::Check));
+    assert_eq!(map.key_in(ActionId::Check, Place::Servers), "y");
+    assert_eq!(map.key_in(ActionId::Check, Place::Instances), "r");
+    assert_eq!(find(Place::Log, "ctrl-r"), Found::Nothing);
+    assert_eq!(find(Place::Servers, "ctrl-r"), Found::Action(ActionId::CheckAll));
+
+    let (_, problems) = made(&[("check@log", &["y"]), ("check@moon", &["y"])]);
+    let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(text.len(), 2, "{text:?}");
+    assert!(
+        text[0].contains("can't be used in \"log\"") && text[0].contains("servers"),
+        "{text:?}"
+    );
+    assert_eq!(problems[1].line(), "check");
+}
+
+#[test]
+fn what_changes_begin_with_can_be_moved_in_one_line() {
+    let (map, problems) = made(&[("menu", &["x", "ctrl-x"])]);
+    assert!(problems.is_empty(), "{problems:?}");
+    assert_eq!(map.menu_key(), "x");
+    let find = |text: &str| map.find(Place::Servers, &parse_sequence(text).unwrap());
+    assert_eq!(find("x d"), Found::Action(ActionId::Deactivate));
+    assert_eq!(find("ctrl-x d"), Found::Action(ActionId::Deactivate));
+    assert_eq!(find("a d"), Found::Nothing);
+    assert_eq!(find("x"), Found::Prefix);
+
+    let (map, problems) = made(&[("menu", &["t"])]);
+    assert!(
+        matches!(&problems[..], [KeyClash::Clash { owner, .. }] if owner == "test"),
+        "{problems:?}"
+    );
+    assert_eq!(map.menu_key(), "a", "it stays where it was");
 }
 
 #[test]
 fn a_clash_names_both_owners_and_only_that_key_falls_back() {
-    let (map, problems) = Keymap::from_config(&config(&[("check", &["t", "c"]), ("test", &[])]));
+    let (map, problems) = made(&[("check", &["t", "c"]), ("test", &[])]);
     assert!(problems.is_empty(), "a freed key may be taken: {problems:?}");
     assert_eq!(
         map.find(Place::Servers, &parse_sequence("t").unwrap()),
         Found::Action(ActionId::Check)
     );
 
-    let (map, problems) = Keymap::from_config(&config(&[("check", &["t", "c"]), ("quit", &["t"])]));
+    let (map, problems) = made(&[("check", &["t", "c"]), ("quit", &["t"])]);
     assert_eq!(problems.len(), 2);
     let text = problems[0].to_string();
     assert!(
@@ -145,7 +205,7 @@ fn a_clash_names_both_owners_and_only_that_key_falls_back() {
         "what is left without a key has its default again"
     );
 
-    let (_, problems) = Keymap::from_config(&config(&[("check", &["a"])]));
+    let (_, problems) = made(&[("check", &["a"])]);
     assert!(
         matches!(problems[0], KeyClash::Clash { .. }),
         "a key's beginning clashes too"
@@ -154,7 +214,7 @@ fn a_clash_names_both_owners_and_only_that_key_falls_back() {
 
 #[test]
 fn mistakes_in_names_and_keys_are_told_with_the_nearest_right_word() {
-    let (map, problems) = Keymap::from_config(&config(&[("chek", &["c"]), ("zoom", &["ctrl-"])]));
+    let (map, problems) = made(&[("chek", &["c"]), ("zoom", &["ctrl-"])]);
     let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert!(text[0].contains("did you mean \"check\""), "{text:?}");
     assert!(text[1].contains("zoom"), "{text:?}");
@@ -162,6 +222,75 @@ fn mistakes_in_names_and_keys_are_told_with_the_nearest_right_word() {
         map.find(Place::Log, &parse_sequence("f").unwrap()),
         Found::Action(ActionId::Zoom)
     );
+}
+
+/// A ready keymap may move keys about, but loses no action, and no two share a key.
+#[test]
+fn in_every_ready_keymap_every_action_is_reached_wherever_it_can_be_used() {
+    for ready in Ready::ALL {
+        let (map, mistakes) = Keymap::ready_with_mistakes(ready);
+        assert!(mistakes.is_empty(), "{}: {mistakes:?}", ready.name());
+        for action in ACTIONS {
+            for place in action.places {
+                let keys = map.sequences_in(action.id, *place);
+                assert!(
+                    !keys.is_empty(),
+                    "{}: {} has no key in {}",
+                    ready.name(),
+                    action.name,
+                    place.word()
+                );
+                for sequence in keys {
+                    let found = map.find(*place, &sequence);
+                    assert_eq!(
+                        found,
+                        Found::Action(action.id),
+                        "{}: {}",
+                        ready.name(),
+                        show_sequence(&sequence)
+                    );
+                    for n in 1..sequence.len() {
+                        let found = map.find(*place, &sequence[..n]);
+                        assert_eq!(found, Found::Prefix, "{}: {}", ready.name(), show_sequence(&sequence));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Ready keymaps come from programs where one key deletes or restarts; here none does. Multiplexers'
+/// own keys are left to them, but for vim's Ctrl-B, which only scrolls.
+#[test]
+fn no_ready_keymap_changes_anything_with_one_key() {
+    for ready in Ready::ALL {
+        let map = Keymap::ready(ready);
+        for action in ACTIONS.iter().filter(|a| a.group == Group::Act) {
+            let form = matches!(action.id, ActionId::New | ActionId::Edit);
+            for place in action.places {
+                for keys in map.sequences_in(action.id, *place) {
+                    assert!(form || keys.len() == 2, "{}: {}", ready.name(), action.name);
+                }
+            }
+        }
+        for taken in [
+            "ctrl-a",
+            "ctrl-b",
+            "ctrl-space",
+            "ctrl-q",
+            "ctrl-h",
+            "ctrl-j",
+            "ctrl-m",
+            "ctrl-i",
+        ] {
+            for place in Place::ALL {
+                match map.find(place, &[Key::parse(taken).unwrap()]) {
+                    Found::Action(ActionId::PageUp) if ready == Ready::Vim => {}
+                    found => assert_eq!(found, Found::Nothing, "{}: {taken}", ready.name()),
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! Colours by meaning, from TOML: a theme says what "warning" looks like, never what a pane does.
 //! State is never told by colour alone, so that `mono` loses nothing.
 
+mod depth;
+mod parse;
+mod set;
 #[cfg(test)]
 mod tests;
 
-use ratatui::style::{Color, Modifier, Style};
-use std::str::FromStr;
+pub use depth::Depth;
+pub use set::ThemeSet;
+
+use ratatui::style::Style;
 
 /// What a style is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,52 +67,27 @@ const TOKENS: &[(&str, Token)] = &[
     ("popup", Token::Popup),
 ];
 
-const SOURCES: [(&str, &str); 4] = [
+/// The sections for fewer colours.
+const AT_256: &str = "at-256";
+const AT_16: &str = "at-16";
+
+const SOURCES: [(&str, &str); 6] = [
     ("dark", include_str!("../../../themes/dark.toml")),
     ("light", include_str!("../../../themes/light.toml")),
     ("high-contrast", include_str!("../../../themes/high-contrast.toml")),
+    ("colour-blind", include_str!("../../../themes/colour-blind.toml")),
+    ("sixteen", include_str!("../../../themes/sixteen.toml")),
     ("mono", include_str!("../../../themes/mono.toml")),
 ];
-
-/// How many colours a terminal shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Depth {
-    /// All of them.
-    #[default]
-    True,
-    /// 256.
-    Indexed,
-    /// The 16 of its own palette.
-    Ansi,
-    /// None (`NO_COLOR`): bold, dim, underline and reverse only.
-    None,
-}
-
-impl Depth {
-    /// What a terminal shows, by the environment's `NO_COLOR`, `COLORTERM` and `TERM`.
-    pub fn of(no_color: Option<&str>, color_term: Option<&str>, term: Option<&str>) -> Self {
-        if no_color.is_some_and(|value| !value.is_empty()) {
-            return Self::None;
-        }
-        if matches!(color_term, Some("truecolor" | "24bit")) {
-            return Self::True;
-        }
-        match term {
-            None | Some("" | "dumb") => Self::None,
-            Some(term) if term.ends_with("-direct") => Self::True,
-            Some(term) if term.contains("256color") => Self::Indexed,
-            // These have no other name for what they are, and show all colours.
-            Some("xterm-kitty" | "xterm-ghostty" | "alacritty" | "foot") => Self::True,
-            Some(_) => Self::Ansi,
-        }
-    }
-}
 
 /// The colours and attributes of everything on the screen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Theme {
     name: String,
     styles: Vec<Style>,
+    /// What takes the place of it where there are 256 and 16 colours.
+    at_256: Vec<Option<Style>>,
+    at_16: Vec<Option<Style>>,
 }
 
 /// What is wrong with a theme's file.
@@ -122,7 +102,7 @@ pub struct ThemeError {
 
 impl Theme {
     /// The names of the themes that are built in, the default first.
-    pub const BUILT_IN: [&'static str; 4] = ["dark", "light", "high-contrast", "mono"];
+    pub const BUILT_IN: [&'static str; 6] = ["dark", "light", "high-contrast", "colour-blind", "sixteen", "mono"];
 
     /// A theme that is built in.
     pub fn built_in(name: &str) -> Option<Self> {
@@ -132,7 +112,8 @@ impl Theme {
 
     /// A theme from its file's text: a table of tokens, each `"FG [on BG] [bold|dim|italic|underline|
     /// reversed]…"`, colours as `#rrggbb`, a number from 0 to 255, an ANSI name, or `default`. What it
-    /// doesn't say is taken from `inherits = "NAME"` (a built-in one), or `dark`.
+    /// doesn't say is taken from `inherits = "NAME"` (a built-in one), or `dark`. Sections `[at-256]` and
+    /// `[at-16]` say what takes its place where there are only so many colours.
     ///
     /// # Errors
     /// When the text is no theme; says where.
@@ -142,60 +123,89 @@ impl Theme {
             what,
         };
         let table: toml::Table = toml::from_str(text).map_err(|e| wrong(e.to_string().trim_end().to_owned()))?;
-        let line_of = |key: &str| {
-            let at = text.lines().position(|line| {
+        let line_of = |key: &str, section: Option<&str>| {
+            let head = section.map(|section| format!("[{section}]"));
+            let from = head.and_then(|head| text.lines().position(|line| line.trim_start().starts_with(&head)));
+            let at = text.lines().enumerate().position(|(at, line)| {
+                if from.is_some_and(|from| at < from) {
+                    return false;
+                }
                 let head = line.trim_start().trim_start_matches('"');
                 head.strip_prefix(key)
                     .is_some_and(|rest| rest.trim_start_matches('"').trim_start().starts_with('='))
             });
             at.map(|at| format!("line {}: ", at + 1)).unwrap_or_default()
         };
-        let mut styles = vec![Style::new(); TOKENS.len()];
+        let empty = Self {
+            name: name.to_owned(),
+            styles: vec![Style::new(); TOKENS.len()],
+            at_256: vec![None; TOKENS.len()],
+            at_16: vec![None; TOKENS.len()],
+        };
         let parent = table.get("inherits").and_then(toml::Value::as_str);
-        match parent {
-            Some(parent) if parent != name => match Self::built_in(parent) {
-                Some(theme) => styles = theme.styles,
-                None => {
-                    let known = Self::BUILT_IN.join(", ");
+        let mut theme = match parent {
+            Some(parent) if parent != name => Self::built_in(parent).ok_or_else(|| {
+                let known = Self::BUILT_IN.join(", ");
+                wrong(format!(
+                    "{}inherits {parent:?}, which is not one of: {known}",
+                    line_of("inherits", None)
+                ))
+            })?,
+            // The default theme says everything itself.
+            _ if name == "dark" => empty,
+            _ => Self::built_in("dark").unwrap_or(empty),
+        };
+        theme.name = name.to_owned();
+        let mut styles = |table: &toml::Table, section: Option<&str>, take: &mut dyn FnMut(usize, Style)| {
+            for (key, value) in table {
+                if section.is_none() && matches!(key.as_str(), "inherits" | AT_256 | AT_16) {
+                    continue;
+                }
+                let Some(at) = TOKENS.iter().position(|(token, _)| token == key) else {
+                    let known: Vec<&str> = TOKENS.iter().map(|(token, _)| *token).collect();
                     return Err(wrong(format!(
-                        "{}inherits {parent:?}, which is not one of: {known}",
-                        line_of("inherits")
+                        "{}{key:?} is not one of: {}",
+                        line_of(key, section),
+                        known.join(", ")
+                    )));
+                };
+                let style = value
+                    .as_str()
+                    .ok_or_else(|| "a text such as \"#98c379 bold\" is expected".to_owned())
+                    .and_then(parse::style)
+                    .map_err(|what| wrong(format!("{}{key}: {what}", line_of(key, section))))?;
+                take(at, style);
+            }
+            Ok(())
+        };
+        styles(&table, None, &mut |at, style| {
+            // What a theme says itself holds for few colours too, unless it says more below.
+            let places = (
+                theme.styles.get_mut(at),
+                theme.at_256.get_mut(at),
+                theme.at_16.get_mut(at),
+            );
+            if let (Some(place), Some(at_256), Some(at_16)) = places {
+                (*place, *at_256, *at_16) = (style, None, None);
+            }
+        })?;
+        for (section, into) in [(AT_256, &mut theme.at_256), (AT_16, &mut theme.at_16)] {
+            match table.get(section) {
+                None => {}
+                Some(toml::Value::Table(inside)) => styles(inside, Some(section), &mut |at, style| {
+                    if let Some(place) = into.get_mut(at) {
+                        *place = Some(style);
+                    }
+                })?,
+                Some(_) => {
+                    return Err(wrong(format!(
+                        "{}{section} is a section: [{section}]",
+                        line_of(section, None)
                     )));
                 }
-            },
-            // The default theme says everything itself.
-            _ if name == "dark" => {}
-            _ => {
-                if let Some(theme) = Self::built_in("dark") {
-                    styles = theme.styles;
-                }
             }
         }
-        for (key, value) in &table {
-            if key == "inherits" {
-                continue;
-            }
-            let Some(at) = TOKENS.iter().position(|(token, _)| token == key) else {
-                let known: Vec<&str> = TOKENS.iter().map(|(token, _)| *token).collect();
-                return Err(wrong(format!(
-                    "{}{key:?} is not one of: {}",
-                    line_of(key),
-                    known.join(", ")
-                )));
-            };
-            let style = value
-                .as_str()
-                .ok_or_else(|| "a text such as \"#98c379 bold\" is expected".to_owned())
-                .and_then(parse_style)
-                .map_err(|what| wrong(format!("{}{key}: {what}", line_of(key))))?;
-            if let Some(place) = styles.get_mut(at) {
-                *place = style;
-            }
-        }
-        Ok(Self {
-            name: name.to_owned(),
-            styles,
-        })
+        Ok(theme)
     }
 
     /// Its name.
@@ -213,21 +223,29 @@ impl Theme {
     #[must_use]
     pub fn for_depth(&self, depth: Depth) -> Self {
         if depth == Depth::None && self.name != "mono" {
-            return Self::built_in("mono").unwrap_or_else(|| self.clone());
+            let mono = Self::built_in("mono").unwrap_or_else(|| self.clone());
+            return Self {
+                name: self.name.clone(),
+                ..mono
+            };
         }
-        let narrow = |color: Option<Color>| color.map(|color| narrowed(color, depth));
-        let styles = self
-            .styles
-            .iter()
-            .map(|style| Style {
+        let narrow = |color: Option<_>| color.map(|color| depth::narrowed(color, depth));
+        let own = match depth {
+            Depth::Indexed => self.at_256.as_slice(),
+            Depth::Ansi => self.at_16.as_slice(),
+            Depth::True | Depth::None => &[],
+        };
+        let style = |(at, style): (usize, &Style)| {
+            let style = own.get(at).copied().flatten().unwrap_or(*style);
+            Style {
                 fg: narrow(style.fg),
                 bg: narrow(style.bg),
-                ..*style
-            })
-            .collect();
+                ..style
+            }
+        };
         Self {
-            name: self.name.clone(),
-            styles,
+            styles: self.styles.iter().enumerate().map(style).collect(),
+            ..self.clone()
         }
     }
 }
@@ -237,98 +255,8 @@ impl Default for Theme {
         Self::built_in("dark").unwrap_or(Self {
             name: "plain".to_owned(),
             styles: Vec::new(),
+            at_256: Vec::new(),
+            at_16: Vec::new(),
         })
-    }
-}
-
-fn parse_color(word: &str) -> Result<Color, String> {
-    if word == "default" {
-        return Ok(Color::Reset);
-    }
-    // Checked before ratatui's parser slices it.
-    if let Some(hex) = word.strip_prefix('#')
-        && (hex.len() != 6 || !hex.chars().all(|c| c.is_ascii_hexdigit()))
-    {
-        return Err(format!("{word:?} is no colour: # and six hexadecimal digits are"));
-    }
-    Color::from_str(word)
-        .map_err(|_| format!("{word:?} is no colour: #rrggbb, 0 to 255, a name such as red, or default"))
-}
-
-fn parse_style(text: &str) -> Result<Style, String> {
-    let mut style = Style::new();
-    let mut words = text.split_whitespace();
-    while let Some(word) = words.next() {
-        let modifier = match word {
-            "bold" => Modifier::BOLD,
-            "dim" => Modifier::DIM,
-            "italic" => Modifier::ITALIC,
-            "underline" => Modifier::UNDERLINED,
-            "reversed" => Modifier::REVERSED,
-            "on" => {
-                let color = words.next().ok_or("a colour is missing behind \"on\"")?;
-                style.bg = Some(parse_color(color)?);
-                continue;
-            }
-            color if style.fg.is_none() => {
-                style.fg = Some(parse_color(color)?);
-                continue;
-            }
-            other => {
-                return Err(format!(
-                    "{other:?} is not one of: bold, dim, italic, underline, reversed, on"
-                ));
-            }
-        };
-        style = style.add_modifier(modifier);
-    }
-    Ok(style)
-}
-
-const ANSI: [(u8, u8, u8, Color); 16] = [
-    (0, 0, 0, Color::Black),
-    (170, 0, 0, Color::Red),
-    (0, 170, 0, Color::Green),
-    (170, 110, 0, Color::Yellow),
-    (0, 0, 170, Color::Blue),
-    (170, 0, 170, Color::Magenta),
-    (0, 170, 170, Color::Cyan),
-    (190, 190, 190, Color::Gray),
-    (95, 95, 95, Color::DarkGray),
-    (255, 95, 95, Color::LightRed),
-    (95, 255, 95, Color::LightGreen),
-    (255, 230, 110, Color::LightYellow),
-    (95, 140, 255, Color::LightBlue),
-    (255, 95, 255, Color::LightMagenta),
-    (95, 255, 255, Color::LightCyan),
-    (255, 255, 255, Color::White),
-];
-
-fn narrowed(color: Color, depth: Depth) -> Color {
-    let Color::Rgb(r, g, b) = color else {
-        return if depth == Depth::None { Color::Reset } else { color };
-    };
-    match depth {
-        Depth::True => color,
-        Depth::None => Color::Reset,
-        Depth::Indexed => {
-            let (low, high) = (r.min(g).min(b), r.max(g).max(b));
-            if high - low < 12 {
-                // The grey ramp: 24 steps from 8 to 238.
-                return Color::Indexed(232 + ((u16::from(high).saturating_sub(3)) / 10).min(23) as u8);
-            }
-            let step = |v: u8| match v {
-                0..=47 => 0,
-                48..=114 => 1,
-                _ => (v - 35) / 40,
-            };
-            Color::Indexed(16 + 36 * step(r) + 6 * step(g) + step(b))
-        }
-        Depth::Ansi => {
-            let far = |a: u8, b: u8| (i32::from(a) - i32::from(b)).pow(2);
-            ANSI.iter()
-                .min_by_key(|(ar, ag, ab, _)| far(r, *ar) + far(g, *ag) + far(b, *ab))
-                .map_or(Color::Reset, |(.., near)| *near)
-        }
     }
 }

@@ -111,7 +111,7 @@ pub(super) fn draw_line(pen: &Pen<'_>, line: &PageLine, label: usize, inside: Re
 pub(super) fn menu(pen: &Pen<'_>, frame: &mut Frame<'_>) {
     let model = pen.model;
     let (situation, place) = (model.situation(), model.key_place());
-    let mut next = model.keymap().continuations(&model.pending);
+    let mut next = model.keymap().continuations(place, &model.pending);
     next.sort_by_key(|(_, action)| !action.places.contains(&place));
     if frame.area().height < 30 {
         next.retain(|(_, action)| action.places.contains(&place));
