@@ -3,7 +3,7 @@
 use ratatui::style::{Color, Modifier, Style};
 use std::str::FromStr;
 
-fn color(word: &str) -> Result<Color, String> {
+fn read_color(word: &str) -> Result<Color, String> {
     if word == "default" {
         return Ok(Color::Reset);
     }
@@ -29,11 +29,11 @@ pub(super) fn style(text: &str) -> Result<Style, String> {
             "reversed" => Modifier::REVERSED,
             "on" => {
                 let color = words.next().ok_or("a colour is missing behind \"on\"")?;
-                style.bg = Some(color(color)?);
+                style.bg = Some(read_color(color)?);
                 continue;
             }
             color if style.fg.is_none() => {
-                style.fg = Some(color(color)?);
+                style.fg = Some(read_color(color)?);
                 continue;
             }
             other => {

@@ -3,7 +3,7 @@
 use super::glyphs::Glyphs;
 use crate::domain::log::Pattern;
 use crate::tui::model::Filter;
-use ratatui::style::Style;
+use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -231,10 +231,17 @@ impl Row {
         self.spans
     }
 
-    /// The line, in this style underneath, to its end.
+    /// The line, in this style underneath, to its end. A style with a background and a colour of its own writes
+    /// everything in that colour: nothing else is sure to be read on it.
     pub(super) fn line(mut self, style: Style) -> Line<'static> {
         if self.left > 0 {
             self.spans.push(Span::raw(" ".repeat(self.left)));
+        }
+        let own = |color: Option<Color>| color.filter(|color| *color != Color::Reset);
+        if let (Some(fg), Some(_)) = (own(style.fg), own(style.bg)) {
+            for span in self.spans.iter_mut().filter(|span| own(span.style.bg).is_none()) {
+                span.style.fg = Some(fg);
+            }
         }
         Line::from(self.spans).style(style)
     }
