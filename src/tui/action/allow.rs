@@ -2,7 +2,7 @@
 //! registry or the life cycle would refuse anyway is said here before the key is pressed; they
 //! still decide.
 
-use super::{ActionId, Place, action};
+use super::{ActionId, Keymap, Place, action};
 use crate::domain::instance::InstanceState;
 use crate::domain::job::JobState;
 use crate::domain::rights::{Deed, Rights};
@@ -23,6 +23,8 @@ pub struct JobFacts {
 pub struct Situation<'a> {
     /// Where.
     pub place: Place,
+    /// The keys, for what is said of them.
+    pub keys: &'a Keymap,
     /// What the operator may do, as the registry says.
     pub rights: &'a Rights,
     /// The selected server; for an instance, its server.
@@ -146,18 +148,43 @@ pub fn allowed(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
         },
         Id::GoBack if !on.trail.0 => Err("this is where you began".to_owned()),
         Id::GoForward if !on.trail.1 => Err("there is nothing to go forth to".to_owned()),
-        Id::SortFlip if !on.sorted => Err("no order was chosen yet (S)".to_owned()),
+        Id::SortFlip if !on.sorted => Err(format!("no order was chosen yet{}", hint(on, Id::SortPicker))),
         // Where no job has worked on a server, its own log is asked for.
         Id::Log if on.job.is_none() && on.place != Place::Servers => Err("no job has worked on it lately".to_owned()),
         Id::Log if on.job.is_none() && on.server.is_none() => Err("no server is selected".to_owned()),
         Id::LogClose if !on.file => Err("no file is open".to_owned()),
-        Id::LogClose if on.only_log => Err("there is nothing behind it: q leaves".to_owned()),
-        Id::NextMark | Id::PreviousMark if on.marks == 0 => Err("no line is marked yet (m)".to_owned()),
-        Id::LogContext if !on.filtered => Err("nothing is hidden (& filters, L levels)".to_owned()),
+        Id::LogClose if on.only_log => Err(format!("there is nothing behind it{}", hint(on, Id::Quit))),
+        Id::NextMark | Id::PreviousMark if on.marks == 0 => {
+            Err(format!("no line is marked yet{}", hint(on, Id::LogMark)))
+        }
+        Id::LogContext if !on.filtered => {
+            let (filters, levels) = (hint(on, Id::LogFilters), hint(on, Id::LogLevel));
+            Err(format!("nothing is hidden: filters{filters} and levels{levels} do"))
+        }
         id if needs_log(id) && !on.log => Err("no log is shown".to_owned()),
-        Id::SearchNext | Id::SearchPrevious if !on.searched => Err("nothing is searched for yet (/)".to_owned()),
+        Id::SearchNext | Id::SearchPrevious if !on.searched => {
+            Err(format!("nothing is searched for yet{}", hint(on, Id::Filter)))
+        }
         Id::Again if !on.can_try_again => Err("nothing failed that could be tried again".to_owned()),
         _ => Ok(()),
+    }
+}
+
+/// An action's key behind what is said: ` (S)`; nothing where it has none.
+fn hint(on: &Situation<'_>, id: ActionId) -> String {
+    match on.keys.key_in(id, on.place).as_str() {
+        "" => String::new(),
+        key => format!(" ({key})"),
+    }
+}
+
+/// The keys to a page and its new things: `: 4, then n`.
+fn way(on: &Situation<'_>, page: Place, to: ActionId) -> String {
+    let (go, new) = (on.keys.key_in(to, on.place), on.keys.key_in(ActionId::New, page));
+    if go.is_empty() || new.is_empty() {
+        String::new()
+    } else {
+        format!(": {go}, then {new}")
     }
 }
 
@@ -231,11 +258,15 @@ fn new(on: &Situation<'_>) -> Result<(), String> {
         Place::Plans => Err("plans are added from the shell: vigie plan add".to_owned()),
         Place::Customers => Err("customers are added with their first instance, or by vigie customer add".to_owned()),
         _ if on.servers.is_none() => Err(UNREAD.to_owned()),
-        _ if on.servers == Some(0) => Err("there is no server yet: 1, then n".to_owned()),
+        _ if on.servers == Some(0) => Err(format!(
+            "there is no server yet{}",
+            way(on, Place::Servers, ActionId::ServersPane)
+        )),
         Place::Templates => Ok(()),
-        Place::Instances | Place::Jobs if on.ready_templates == 0 => {
-            Err("no template is ready yet: 4, then n".to_owned())
-        }
+        Place::Instances | Place::Jobs if on.ready_templates == 0 => Err(format!(
+            "no template is ready yet{}",
+            way(on, Place::Templates, ActionId::TemplatesList)
+        )),
         Place::Instances | Place::Jobs => Ok(()),
     }
 }

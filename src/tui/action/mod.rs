@@ -11,11 +11,13 @@ mod table;
 mod table_log;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 pub use allow::{JobFacts, Situation, allowed, deed, rightful};
 pub use key::{Key, Sequence, parse_sequence, show_sequence};
-pub use keymap::{Found, KeyClash, Keymap, MENU, Wanted};
+pub use keymap::{Found, Keymap};
 pub use ready::Ready;
+pub use wanted::{KeyClash, MENU, Wanted};
 
 /// Everything that can be done.
 pub const ACTIONS: &[Action] =

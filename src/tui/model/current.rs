@@ -94,6 +94,7 @@ impl Model {
             });
         Situation {
             place,
+            keys: &self.settings.keymap,
             rights: &self.store.rights,
             server: self.current_server().and_then(|id| self.store.server(id)),
             instance: self

@@ -105,7 +105,7 @@ fn help(model: &Model) -> Page {
     for group in [Group::Look, Group::Act, Group::Find, Group::Move, Group::Program] {
         out.head(group.word());
         for action in ACTIONS.iter().filter(|a| a.group == group && a.places.contains(&place)) {
-            let keys = model.keymap().keys_of(action.id);
+            let keys = model.keymap().keys_in(action.id, place);
             if keys.is_empty() {
                 continue;
             }

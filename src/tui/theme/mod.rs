@@ -156,7 +156,7 @@ impl Theme {
             _ => Self::built_in("dark").unwrap_or(empty),
         };
         theme.name = name.to_owned();
-        let mut styles = |table: &toml::Table, section: Option<&str>, take: &mut dyn FnMut(usize, Style)| {
+        let styles = |table: &toml::Table, section: Option<&str>, take: &mut dyn FnMut(usize, Style)| {
             for (key, value) in table {
                 if section.is_none() && matches!(key.as_str(), "inherits" | AT_256 | AT_16) {
                     continue;

@@ -80,14 +80,18 @@ fn keys(pen: &Pen<'_>, columns: u16) -> Line<'static> {
         })
         .collect();
     if !model.only_log {
-        shown.push((3, "a".to_owned(), "act…", false));
+        shown.push((3, model.keymap().menu_key(), "act…", false));
     }
     if matches!(place, Place::Log | Place::WholeLog) {
-        shown.push((1, "End".to_owned(), "follow", false));
+        // The last of its keys says best what it does.
+        let keys = model.keymap().keys_in(ActionId::Bottom, place);
+        shown.push((1, keys.last().cloned().unwrap_or_default(), "follow", false));
     }
     if pen.layout.compact {
-        shown.push((0, "Tab".to_owned(), "pane", false));
+        shown.push((0, pen.key(ActionId::NextPane), "pane", false));
     }
+    // What has no key is done by its name.
+    shown.retain(|(_, key, ..)| !key.is_empty());
     shown.sort_by_key(|(rank, ..)| *rank);
     let room = usize::from(columns).saturating_sub(1);
     let wide = |(_, key, title, greyed): &(u8, String, &str, bool)| {

@@ -118,7 +118,11 @@ impl Pen<'_> {
     }
 
     fn key(&self, id: ActionId) -> String {
-        self.model.keymap().key_of(id)
+        let keys = self.model.keymap();
+        match keys.key_in(id, self.model.key_place()) {
+            key if key.is_empty() => keys.key_of(id),
+            key => key,
+        }
     }
 
     fn spinner(&self) -> &'static str {

@@ -1,7 +1,7 @@
 //! What lies over the panes and is only read: help, descriptions, reports, the menu of a key.
 
 use super::{Pen, text};
-use crate::tui::action::{allowed, show_sequence};
+use crate::tui::action::{ActionId, allowed, show_sequence};
 use crate::tui::model::{Layer, PageLine, Tone, page as page_of};
 use crate::tui::theme::Token;
 use ratatui::Frame;
@@ -58,7 +58,10 @@ pub(super) fn page(pen: &Pen<'_>, layer: &Layer, frame: &mut Frame<'_>) {
     let bottom = match (scroll, more) {
         (0, 0) => "Esc closes".to_owned(),
         (_, 0) => "end · Esc closes".to_owned(),
-        (_, more) => format!("{more} lines more (j k) · Esc closes"),
+        (_, more) => {
+            let (down, up) = (pen.key(ActionId::Down), pen.key(ActionId::Up));
+            format!("{more} lines more ({down} {up}) · Esc closes")
+        }
     };
     let inside = over(pen, frame, area, &page.title, &bottom, pen.style(Token::Popup));
     let lines: Vec<Line<'static>> = page
