@@ -53,7 +53,7 @@ fn the_example_names_every_variable_beside_its_setting() {
 
 #[test]
 fn the_examples_of_keys_can_be_used_as_they_are() {
-    let (_, keys) = EXAMPLE.split_once("[keys]").expect("a section of keys");
+    let (_, keys) = EXAMPLE.split_once("\n[keys]\n").expect("a section of keys");
     let lines = keys.lines().filter_map(|line| line.strip_prefix("# "));
     let lines: Vec<&str> = lines.filter(|line| line.contains(" = ")).collect();
     assert_eq!(lines.len(), 4);

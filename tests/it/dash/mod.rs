@@ -4,6 +4,7 @@ mod finding;
 mod forms;
 mod frames;
 mod happened;
+mod home;
 mod keys;
 mod log;
 mod log_files;
