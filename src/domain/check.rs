@@ -266,6 +266,9 @@ impl fmt::Display for Failure {
     }
 }
 
+/// What a server's health says first where Odoo answers and its database does not.
+pub(super) const DATABASE_DEAD: &str = "database dead";
+
 /// What a check found wrong with a server that answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -327,7 +330,7 @@ impl Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::DatabaseDead { what } => write!(f, "database dead: {what}"),
+            Self::DatabaseDead { what } => write!(f, "{DATABASE_DEAD}: {what}"),
             Self::DatabaseLogin { what } => write!(f, "database login refused: {what}"),
             Self::SecretMissing { what } => write!(f, "secret not to be had: {what}"),
             Self::MasterPasswordIsAdmin => f.write_str("the master password is still \"admin\""),

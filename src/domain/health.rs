@@ -71,6 +71,14 @@ impl Default for HealthTrack {
     }
 }
 
+impl HealthTrack {
+    /// Whether Odoo answers and its database does not: its customers can't be served, though the
+    /// server is online. The last check's reason says so, the worst first.
+    pub fn database_dead(&self) -> bool {
+        self.observed == Observed::Online && self.reason.as_str().starts_with(super::check::DATABASE_DEAD)
+    }
+}
+
 /// When a check's result counts as what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthRules {

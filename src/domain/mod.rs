@@ -3,11 +3,13 @@
 //! Pure: no IO, async, clock, randomness or environment. Times and ids are handed in; functions are
 //! total and answer with reasons.
 
+pub mod alert;
 pub mod audit;
 pub mod bulk;
 pub mod capacity;
 pub mod check;
 pub mod guard;
+pub mod explain;
 pub mod health;
 pub mod ids;
 pub mod instance;
@@ -22,6 +24,7 @@ pub mod secret;
 pub mod server;
 pub mod template;
 pub mod text;
+pub mod timeline;
 
 pub use ids::{CustomerId, InstanceId, JobId, PlanId, ServerId, TemplateId};
 pub use names::{Code, DbName, HostName, NameError, RemotePath, Subdomain};

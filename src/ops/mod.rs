@@ -7,6 +7,7 @@ mod audit;
 mod checks;
 pub mod copy;
 mod doctor;
+mod explain;
 mod fleet;
 mod guard;
 mod instances;
