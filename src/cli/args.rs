@@ -11,6 +11,7 @@ pub(super) use registry::{CopyArgs, RegistryVerb};
 pub(super) use secrets::SecretsVerb;
 
 use super::args_audit::AuditArgs;
+use super::args_explain::{ExplainArgs, TimelineArgs};
 use super::args_view::ViewArgs;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -67,6 +68,10 @@ pub(super) enum Verb {
     Job(JobVerb),
     /// Who did what, when, refused attempts included
     Audit(AuditArgs),
+    /// Why something is not healthy, from evidence, and what to do
+    Explain(ExplainArgs),
+    /// What happened to something: what was done, what checks saw change, its jobs and alerts
+    Timeline(TimelineArgs),
     /// Secrets: seal one, see where they are used, change the key that seals them
     #[command(subcommand)]
     Secrets(SecretsVerb),

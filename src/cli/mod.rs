@@ -4,6 +4,7 @@
 
 mod args;
 mod args_audit;
+mod args_explain;
 mod args_view;
 mod open;
 mod sandbox;

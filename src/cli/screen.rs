@@ -3,16 +3,18 @@
 use super::args_view::ViewArgs;
 use super::open;
 use super::shell::Shell;
-use crate::config::{self, Loaded, StartPane};
+use crate::config::{self, Loaded, Notify, StartPane};
 use crate::domain::log::{LogPlace, LogTarget};
 use crate::domain::{Problem, SafeText};
+use crate::ops::Ops;
 use crate::tui::action::{KeyClash, Keymap, Ready, Wanted};
 use crate::tui::dashboard::{self, Dashboard, DashboardError};
-use crate::tui::model::{Message, Notice, NoticeLevel, Pane, Remembered, UiSettings};
+use crate::tui::model::{AlertSettings, Message, Notice, NoticeLevel, Osc, Pane, Remembered, Remembrance, UiSettings};
 use crate::tui::run::Pace;
 use crate::tui::task::{LogDoor, OpsDoor, Post, memory};
 use crate::tui::term::{Modes, is_terminal};
 use crate::tui::theme::{Depth, Theme};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -108,16 +110,18 @@ pub(super) fn needs_terminal() -> Result<(), Problem> {
 /// When there is no terminal, or the registry can't be had.
 pub(super) async fn show(loaded: Arc<Loaded>) -> Result<u8, Problem> {
     needs_terminal()?;
-    let (mut dashboard, odd) = dashboard(&loaded);
+    let (mut dashboard, mut odd) = dashboard(&loaded);
     let file = loaded.places.screen_file();
     let ops = open::ops(loaded, "dashboard").await?;
+    let noted = ops.loaded().places.alerts_file(&ops.registry().place());
+    dashboard.ui.alerts = alerts(&ops, &noted, &mut odd);
     dashboard.redact = Arc::new({
         let ops = ops.clone();
         move |text| ops.redacted(text)
     });
     let end = dashboard::show(dashboard, |post| {
         tell_odd(post, odd);
-        OpsDoor::new(ops, post).remembering(file)
+        OpsDoor::new(ops, post).remembering(file).noting(noted)
     })
     .await
     .map_err(|error| problem(&error))?;
@@ -155,6 +159,7 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
                 StartPane::Instances => Pane::List,
             },
             keymap,
+            alerts: AlertSettings::default(),
             log_paths: crate::ops::log_paths(&loaded.places.data_dir),
             files: Vec::new(),
             menu_delay: screen.menu_delay.0,
@@ -171,6 +176,39 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
         ..Dashboard::default()
     };
     (dashboard, odd)
+}
+
+/// What the settings say of alerts, with what was remembered of them.
+fn alerts(ops: &Ops, noted: &Path, odd: &mut Vec<String>) -> AlertSettings {
+    let settings = &ops.settings().alerts;
+    let actor = ops.actor();
+    AlertSettings {
+        rules: ops.settings().alert_rules(),
+        bell: settings.bell,
+        notify: osc(settings.notify),
+        command: !settings.command.is_empty(),
+        snooze: settings.snooze.0,
+        operator: SafeText::new(&format!("{}@{}", actor.os_user, actor.host)),
+        remembered: memory::load_attention(noted).unwrap_or_else(|problem| {
+            odd.push(problem.message);
+            Remembrance::default()
+        }),
+    }
+}
+
+/// How this terminal is asked to notify the desktop.
+fn osc(notify: Notify) -> Option<Osc> {
+    let var = |name| std::env::var(name).unwrap_or_default();
+    Some(match notify {
+        Notify::Off => return None,
+        Notify::Osc9 => Osc::Nine,
+        Notify::Osc777 => Osc::Triple7,
+        Notify::Both => Osc::Both,
+        // Those that know OSC 777 alone; most others know OSC 9.
+        Notify::Auto if !var("VTE_VERSION").is_empty() => Osc::Triple7,
+        Notify::Auto if ["foot", "rxvt"].iter().any(|name| var("TERM").starts_with(name)) => Osc::Triple7,
+        Notify::Auto => Osc::Nine,
+    })
 }
 
 /// How many colours the terminal shows.

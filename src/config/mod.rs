@@ -1,6 +1,7 @@
 //! Settings: files, then the environment, then arguments, the later over the earlier; typed, each
 //! with a documented default (`config.example.toml`).
 
+mod alerts;
 mod load;
 mod parse;
 mod paths;
@@ -9,6 +10,7 @@ mod settings;
 mod tests;
 mod value;
 
+pub use alerts::{Alerts, Notify};
 pub use load::{Arguments, ENVIRONMENT, LoadError, Loaded, load};
 pub use parse::{ConfigError, nearest, parse};
 pub use paths::{PathError, Places, Platform, private_dir, write_private};

@@ -46,6 +46,23 @@ impl Places {
         self.data_dir.join("screen.json")
     }
 
+    /// Where alerts, what was done with them, and what changed since one looked are remembered, for the
+    /// registry at this place.
+    pub fn alerts_file(&self, place: &str) -> PathBuf {
+        let mut name = String::new();
+        for c in place.chars() {
+            if c.is_ascii_alphanumeric() || c == '.' || c == '_' {
+                name.push(c);
+            } else if !name.ends_with('-') && !name.is_empty() {
+                name.push('-');
+            }
+        }
+        // File names are at most 255 bytes; the end tells registries apart.
+        let from = name.len().saturating_sub(160);
+        let name = name.get(from..).unwrap_or("registry");
+        self.data_dir.join("alerts").join(format!("{name}.json"))
+    }
+
     /// The places that `paths` name, the platform's where they name none. `home` is the user's.
     pub fn of(paths: &Paths, config: PathBuf, platform: &Platform) -> Self {
         let place = |text: &str, default: PathBuf| {

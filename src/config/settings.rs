@@ -1,6 +1,7 @@
 //! Every setting, its type and its default. `config.example.toml` says the same in words; a test
 //! compares the two.
 
+use super::alerts::Alerts;
 use super::value::{Bounded, KeyText, PathText, Percent, PlaceText, SecretText, Span, optional};
 use crate::domain::capacity::Thresholds;
 use crate::domain::guard::Rule;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub retention: Retention,
     /// The dashboard.
     pub screen: Screen,
+    /// When the operator is called, and how.
+    pub alerts: Alerts,
     /// The program's own log.
     pub log: Log,
     /// Keys by action, in place of the defaults.

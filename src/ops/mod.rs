@@ -3,6 +3,7 @@
 //! Every refusal comes back as a [`Problem`] (code, message, hint), and is written down in the audit
 //! with who tried. Looking never writes; what takes long is queued as a job and runs in a worker.
 
+mod attention;
 mod audit;
 mod checks;
 pub mod copy;

@@ -6,6 +6,7 @@
 //! every write before a byte is sent.
 
 mod error;
+pub mod hook;
 pub mod host;
 pub mod http;
 pub mod log;

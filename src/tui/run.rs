@@ -4,10 +4,11 @@
 //! what comes from elsewhere is drawn at most every [`Pace::frame`]. Neither can starve the other:
 //! a turn takes a bounded number of each. With nothing due there is no wake-up.
 
-use super::model::{Answer, Effect, Message, Model, Now};
+use super::model::{Answer, Effect, Message, Model, Now, Osc};
 use super::task::Mailbox;
 use super::theme::Theme;
 use super::{update, view};
+use crate::domain::SafeText;
 use crossterm::event::Event;
 use futures_util::{FutureExt, Stream, StreamExt};
 use ratatui::Terminal;
@@ -98,6 +99,8 @@ pub trait Host {
     fn suspend(&mut self) -> io::Result<()>;
     /// Puts a text into the clipboard of the terminal, where it takes that.
     fn copy(&mut self, _text: &str) {}
+    /// Calls the operator: by the bell, and by a notice to the desktop.
+    fn call(&mut self, _bell: bool, _notice: Option<(Osc, &SafeText)>) {}
     /// Takes the terminal again after something else had it.
     ///
     /// # Errors
@@ -332,6 +335,10 @@ where
             Effect::Suspend => Some(Turn::Suspend),
             Effect::Copy(text) => {
                 self.host.copy(&text);
+                None
+            }
+            Effect::Call { bell, notice } => {
+                self.host.call(bell, notice.as_ref().map(|(osc, text)| (*osc, text)));
                 None
             }
             effect => {

@@ -27,7 +27,7 @@ pub(super) async fn run(desk: &Desk<'_>, args: AuditArgs) -> Done {
 
 /// A time: so long ago (`2h`), or one of this machine's clock (`2026-11-21`, `2026-11-21 18:00`), or
 /// one with its zone.
-fn time(option: &str, text: &str, now: Timestamp) -> Result<Timestamp, Problem> {
+pub(super) fn time(option: &str, text: &str, now: Timestamp) -> Result<Timestamp, Problem> {
     if let Ok(span) = Span::parse(text) {
         let back = SignedDuration::try_from(span.0).unwrap_or(SignedDuration::MAX);
         return Ok(now.checked_sub(back).unwrap_or(Timestamp::UNIX_EPOCH));

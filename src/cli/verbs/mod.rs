@@ -2,6 +2,7 @@
 
 mod audit;
 mod catalog;
+mod explain;
 mod health;
 mod instance;
 mod job;
@@ -56,6 +57,8 @@ pub(super) async fn run(verb: Verb, loaded: Loaded, shell: &Shell) -> Done {
         Verb::Placement { min_capacity } => instance::placement(&desk, min_capacity).await,
         Verb::Job(verb) => job::run(&desk, verb).await,
         Verb::Audit(args) => audit::run(&desk, args).await,
+        Verb::Explain(args) => explain::explain(&desk, args).await,
+        Verb::Timeline(args) => explain::timeline(&desk, args).await,
         Verb::Secrets(verb) => secrets::run(&desk, verb).await,
         Verb::Doctor
         | Verb::Registry(_)

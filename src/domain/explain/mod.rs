@@ -226,11 +226,6 @@ impl Facts {
         self.jobs.iter().find(|job| job.id == id)
     }
 
-    fn code(&self, id: ServerId) -> String {
-        self.server(id)
-            .map_or_else(|| format!("server #{id}"), |server| server.spec.code.to_string())
-    }
-
     fn workers_alive(&self) -> usize {
         self.workers.iter().filter(|worker| worker.alive).count()
     }

@@ -3,6 +3,7 @@
 //! still decide.
 
 use super::{ActionId, Keymap, Place, action};
+use crate::domain::alert::AlertState;
 use crate::domain::instance::InstanceState;
 use crate::domain::job::JobState;
 use crate::domain::rights::{Deed, Rights};
@@ -63,6 +64,10 @@ pub struct Situation<'a> {
     pub filtered: bool,
     /// Whether there is nothing but a log.
     pub only_log: bool,
+    /// Whether what is selected can be explained, and has a history.
+    pub told: bool,
+    /// Where the selected alert is.
+    pub alert: Option<AlertState>,
 }
 
 /// What an action does to the registry, where it does anything beyond reading it.
@@ -145,6 +150,13 @@ pub fn allowed(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
             Place::Plans => some(on.selected, "plan"),
             Place::Customers => some(on.selected, "customer"),
             Place::Audit => some(on.selected, "row"),
+            Place::Alerts => some(on.selected, "alert"),
+        },
+        Id::Explain | Id::Timeline if !on.told => Err("nothing that can be explained is selected".to_owned()),
+        Id::Acknowledge | Id::Snooze | Id::Mute => match on.alert {
+            None => Err("no alert is selected".to_owned()),
+            Some(AlertState::Cleared) if id != Id::Mute => Err("it is over already".to_owned()),
+            Some(_) => Ok(()),
         },
         Id::GoBack if !on.trail.0 => Err("this is where you began".to_owned()),
         Id::GoForward if !on.trail.1 => Err("there is nothing to go forth to".to_owned()),
@@ -245,6 +257,7 @@ fn delete(on: &Situation<'_>) -> Result<(), String> {
         Place::Jobs | Place::Log | Place::WholeLog => Err("jobs are kept as history".to_owned()),
         Place::Plans | Place::Customers => Err("what was sold is kept".to_owned()),
         Place::Audit => Err("what happened stays written down".to_owned()),
+        Place::Alerts => Err("alerts go by themselves, a day after they are over".to_owned()),
     }
 }
 
@@ -255,6 +268,7 @@ fn new(on: &Situation<'_>) -> Result<(), String> {
     match on.place {
         Place::Servers | Place::Log | Place::WholeLog => Ok(()),
         Place::Audit => Err("what happens writes itself down".to_owned()),
+        Place::Alerts => Err("alerts come by themselves".to_owned()),
         Place::Plans => Err("plans are added from the shell: vigie plan add".to_owned()),
         Place::Customers => Err("customers are added with their first instance, or by vigie customer add".to_owned()),
         _ if on.servers.is_none() => Err(UNREAD.to_owned()),

@@ -9,13 +9,20 @@ const ALL: &[Place] = &Place::ALL;
 const PANES: &[Place] = &Place::PANES;
 const SERVERS: &[Place] = &[Place::Servers];
 const JOBS_TOO: &[Place] = &[Place::Instances, Place::Templates, Place::Jobs];
-const STATED: &[Place] = &[Place::Servers, Place::Instances, Place::Templates, Place::Jobs];
+const STATED: &[Place] = &[
+    Place::Servers,
+    Place::Instances,
+    Place::Templates,
+    Place::Jobs,
+    Place::Alerts,
+];
 const AGED: &[Place] = &[
     Place::Servers,
     Place::Instances,
     Place::Templates,
     Place::Jobs,
     Place::Audit,
+    Place::Alerts,
 ];
 const COUNTED: &[Place] = &[
     Place::Servers,
@@ -23,6 +30,7 @@ const COUNTED: &[Place] = &[
     Place::Templates,
     Place::Plans,
     Place::Customers,
+    Place::Alerts,
 ];
 
 /// Pages, finding, sorting.
@@ -189,7 +197,7 @@ pub(super) const FIND: &[Action] = &[
             &["v"],
             LISTS,
             "view",
-            "to the next page: fleet, all instances, templates, jobs, plans, customers, what happened",
+            "to the next page: fleet, all instances, templates, jobs, plans, customers, what happened, alerts",
         )
     },
     line(

@@ -8,6 +8,7 @@ mod keymap;
 mod line;
 mod ready;
 mod table;
+mod table_alerts;
 mod table_log;
 #[cfg(test)]
 mod tests;
@@ -19,23 +20,29 @@ pub use keymap::{Found, Keymap};
 pub use ready::Ready;
 pub use wanted::{KeyClash, MENU, Wanted};
 
-/// Everything that can be done.
-pub const ACTIONS: &[Action] =
-    &joined::<{ table::ACTIONS.len() + find_table::FIND.len() + table_log::ACTIONS.len() }>();
+/// The table, in its parts.
+const PARTS: [&[Action]; 4] = [
+    table::ACTIONS,
+    find_table::FIND,
+    table_alerts::ACTIONS,
+    table_log::ACTIONS,
+];
 
-/// The actions, and behind them those of the log.
+/// Everything that can be done.
+pub const ACTIONS: &[Action] = &joined::<{ PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len() }>();
+
+/// The parts one behind the other, the log's last.
 const fn joined<const N: usize>() -> [Action; N] {
-    let mut all = [table::ACTIONS[0]; N];
-    let mut at = 0;
-    while at < N {
-        all[at] = if at < table::ACTIONS.len() {
-            table::ACTIONS[at]
-        } else if at < table::ACTIONS.len() + find_table::FIND.len() {
-            find_table::FIND[at - table::ACTIONS.len()]
-        } else {
-            table_log::ACTIONS[at - table::ACTIONS.len() - find_table::FIND.len()]
-        };
-        at += 1;
+    let mut all = [PARTS[0][0]; N];
+    let (mut at, mut part) = (0, 0);
+    while part < PARTS.len() {
+        let mut line = 0;
+        while line < PARTS[part].len() {
+            all[at] = PARTS[part][line];
+            line += 1;
+            at += 1;
+        }
+        part += 1;
     }
     all
 }
@@ -57,6 +64,8 @@ pub enum Place {
     Customers,
     /// What happened: rows of the audit.
     Audit,
+    /// What calls for the operator.
+    Alerts,
     /// The log.
     Log,
     /// The log, on the whole screen.
@@ -65,7 +74,7 @@ pub enum Place {
 
 impl Place {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Servers,
         Self::Instances,
         Self::Templates,
@@ -73,11 +82,12 @@ impl Place {
         Self::Plans,
         Self::Customers,
         Self::Audit,
+        Self::Alerts,
         Self::Log,
         Self::WholeLog,
     ];
     /// All but the log on the whole screen, where digits mean times.
-    pub const PANES: [Self; 8] = [
+    pub const PANES: [Self; 9] = [
         Self::Servers,
         Self::Instances,
         Self::Templates,
@@ -85,10 +95,11 @@ impl Place {
         Self::Plans,
         Self::Customers,
         Self::Audit,
+        Self::Alerts,
         Self::Log,
     ];
     /// The lists.
-    pub const LISTS: [Self; 7] = [
+    pub const LISTS: [Self; 8] = [
         Self::Servers,
         Self::Instances,
         Self::Templates,
@@ -96,6 +107,7 @@ impl Place {
         Self::Plans,
         Self::Customers,
         Self::Audit,
+        Self::Alerts,
     ];
 
     /// Its name in the settings.
@@ -113,6 +125,7 @@ impl Place {
             Self::Plans => "plans",
             Self::Customers => "customers",
             Self::Audit => "what happened",
+            Self::Alerts => "alerts",
             Self::Log => "log",
             Self::WholeLog => "zoomed log",
         }
@@ -249,6 +262,12 @@ pub enum ActionId {
     SortServer,
     SortDatabase,
     NextProblem,
+    Explain,
+    Timeline,
+    AlertsList,
+    Acknowledge,
+    Snooze,
+    Mute,
     Zoom,
     Help,
     Redraw,

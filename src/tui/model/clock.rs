@@ -88,6 +88,13 @@ impl Model {
         at(self.history.due);
         at(self.lists.due());
         at(self.quit_until);
+        at(self.attention.save_due);
+        if !self.only_log
+            && let Some(due) = self.attention.board.due(&self.settings.alerts.rules)
+        {
+            let wait = Duration::try_from(due.duration_since(now.wall)).unwrap_or(Duration::ZERO);
+            at(Some(now.mono.saturating_add(wait)));
+        }
         if let Some(Layer::Form(form)) = self.layers.last() {
             at(form.plan_due);
         }

@@ -2,6 +2,7 @@
 
 use super::super::action::{JobFacts, Place, Situation};
 use super::{Act, Asked, ListId, Model, Tab, Target, is_problem};
+use crate::domain::explain;
 use crate::domain::{JobId, ServerId};
 
 impl Model {
@@ -35,6 +36,16 @@ impl Model {
                 .and_then(|id| self.store.job_of_template(id))
                 .map(|job| job.id),
             Place::Plans | Place::Customers => None,
+            Place::Alerts => match self
+                .lists
+                .alerts
+                .selected
+                .and_then(|id| self.attention.board.alert(id))?
+                .subject
+            {
+                Some(explain::Subject::Job(id)) => Some(id),
+                _ => None,
+            },
             Place::Audit => {
                 let row = self
                     .lists
@@ -72,7 +83,14 @@ impl Model {
             ListId::Plans => lists.plans.selected.map(Target::Plan),
             ListId::Customers => lists.customers.selected.map(Target::Customer),
             ListId::Audit => lists.audit.state.selected.map(Target::Audit),
+            ListId::Alerts => lists.alerts.selected.map(Target::Alert),
         }
+    }
+
+    /// Where the selected alert is, on their page.
+    fn current_alert(&self) -> Option<crate::domain::alert::AlertState> {
+        let id = self.lists.alerts.selected.filter(|_| self.place() == Place::Alerts)?;
+        self.store.alerts().iter().find(|row| row.id == id).map(|row| row.state)
     }
 
     /// What this dashboard is doing to something.
@@ -113,6 +131,8 @@ impl Model {
             ready_templates: self.store.ready_templates().count(),
             can_try_again: self.failed.is_some(),
             selected: self.current_target().is_some(),
+            told: super::story_subject(self).is_some(),
+            alert: self.current_alert(),
             trail: (self.trail.has_back(), self.trail.has_forward()),
             sorted: self
                 .lists

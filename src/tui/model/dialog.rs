@@ -8,7 +8,9 @@ use super::form::Form;
 use super::log::{LogFilters, LogPrompt};
 use super::message::PlanPreview;
 use super::palette::Palette;
+use super::story::Story;
 use super::tabs::ListId;
+use crate::domain::alert::AlertId;
 use crate::domain::check::CheckReport;
 use crate::domain::instance::Instance;
 use crate::domain::{CustomerId, InstanceId, JobId, PlanId, ServerId, TemplateId};
@@ -56,6 +58,8 @@ pub enum Layer {
     Views(Box<ViewList>),
     /// The log's filters.
     LogFilters(Box<LogFilters>),
+    /// Why something is as it is, or what happened to it.
+    Story(Box<Story>),
     /// What to open as a log.
     LogPrompt(Box<LogPrompt>),
     /// A search of the log being typed.
@@ -110,6 +114,8 @@ pub enum Subject {
     Customer(CustomerId),
     /// A row of the audit.
     Audit(i64),
+    /// An alert.
+    Alert(AlertId),
 }
 
 impl Subject {
@@ -123,6 +129,7 @@ impl Subject {
             Target::Plan(id) => Self::Plan(id),
             Target::Customer(id) => Self::Customer(id),
             Target::Audit(id) => Self::Audit(id),
+            Target::Alert(id) => Self::Alert(id),
             Target::Fleet => return None,
         })
     }

@@ -1,13 +1,16 @@
 //! What the dashboard wants done outside: plain data, comparable, without secrets in its `Debug`.
 
+use super::attention::{Osc, Remembrance};
 use super::draft::{Expected, InstanceDraft, ServerDraft, TemplateDraft};
 use super::find::Request;
 use super::memory::Remember;
 use super::palette::PaletteRequest;
 use super::tabs::ListId;
+use crate::domain::alert::{AlertId, Record, Ring};
 use crate::domain::audit::AuditFilter;
+use crate::domain::explain::Subject;
 use crate::domain::log::{Ask, LogTarget, Sieve};
-use crate::domain::{CustomerId, InstanceId, JobId, PlanId, ServerId, TemplateId};
+use crate::domain::{CustomerId, InstanceId, JobId, PlanId, SafeText, ServerId, TemplateId};
 
 /// Names one asked action; its end comes back under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +35,8 @@ pub enum Target {
     Customer(CustomerId),
     /// Something that happened, by its number.
     Audit(i64),
+    /// An alert.
+    Alert(AlertId),
 }
 
 /// What is to be done with a template's database.
@@ -266,6 +271,33 @@ pub enum Effect {
     Palette(Box<PaletteRequest>),
     /// Remember this for the next start.
     Remember(Box<Remember>),
+    /// Gather why something is as it is: [`super::Answer::Explained`].
+    Explain {
+        /// Comes back with the answer; late ones are dropped.
+        seq: u64,
+        /// What.
+        subject: Subject,
+    },
+    /// Gather what happened to something: [`super::Answer::Happened`].
+    Timeline {
+        /// Comes back with the answer; late ones are dropped.
+        seq: u64,
+        /// To what.
+        subject: Subject,
+        /// What is known here of its alerts.
+        alerts: Vec<Record>,
+    },
+    /// Call the operator through the terminal.
+    Call {
+        /// By its bell.
+        bell: bool,
+        /// By asking it to notify the desktop.
+        notice: Option<(Osc, SafeText)>,
+    },
+    /// Run the operator's command with what a call is about: [`super::Answer::CommandEnded`].
+    AlertCommand(Box<Ring>),
+    /// Remember alerts, and what changed since one looked, for the next start.
+    RememberAlerts(Box<Remembrance>),
     /// Stop a task of this dashboard (not a job); its ticket ends with a problem of code `cancelled`.
     CancelTask(Ticket),
     /// Stop the process as a shell's job, and come back.
@@ -301,6 +333,12 @@ pub enum TaskKey {
     Palette,
     /// What is remembered.
     Memory,
+    /// Why something is as it is, or what happened to it.
+    Story,
+    /// The operator's command.
+    AlertCommand,
+    /// What is remembered of alerts.
+    Alerts,
     /// A look at a server.
     Look(Target),
     /// A change of something.
@@ -338,11 +376,14 @@ impl Effect {
             Self::Find(request) => TaskKey::Find(request.list),
             Self::Palette(_) => TaskKey::Palette,
             Self::Remember(_) => TaskKey::Memory,
+            Self::Explain { .. } | Self::Timeline { .. } => TaskKey::Story,
+            Self::AlertCommand(_) => TaskKey::AlertCommand,
+            Self::RememberAlerts(_) => TaskKey::Alerts,
             Self::Act { act, .. } => match act {
                 Act::Test(_) | Act::Check(_) | Act::CheckAll => TaskKey::Look(act.target()),
                 _ => TaskKey::Change(act.target()),
             },
-            Self::CancelTask(_) | Self::Copy(_) | Self::Suspend | Self::Quit => TaskKey::Loop,
+            Self::CancelTask(_) | Self::Copy(_) | Self::Call { .. } | Self::Suspend | Self::Quit => TaskKey::Loop,
         }
     }
 
@@ -361,9 +402,16 @@ impl Effect {
             | Self::StopLogRead
             | Self::Find(_)
             | Self::Palette(_)
+            | Self::Explain { .. }
+            | Self::Timeline { .. }
             | Self::PlanInstance { .. } => Policy::LatestWins,
-            Self::Act { .. } | Self::Remember(_) | Self::SaveLog { .. } | Self::RememberLog { .. } => Policy::Serial,
-            Self::CancelTask(_) | Self::Copy(_) | Self::Suspend | Self::Quit => Policy::Parallel,
+            Self::AlertCommand(_)
+            | Self::RememberAlerts(_)
+            | Self::Act { .. }
+            | Self::Remember(_)
+            | Self::SaveLog { .. }
+            | Self::RememberLog { .. } => Policy::Serial,
+            Self::CancelTask(_) | Self::Copy(_) | Self::Call { .. } | Self::Suspend | Self::Quit => Policy::Parallel,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The registry as the dashboard holds it: rows by id, and the orders in which lists show them, kept
 //! as changes come, so that drawing and filtering only read.
 
+use super::attention::AlertRow;
 use super::find::Row;
 use super::ids::IdMap;
 use super::message::{Delta, Fleet, InstanceRow};
@@ -54,6 +55,7 @@ pub struct Store {
     sold_plans: IdMap<PlanId, u32>,
     sold_to: IdMap<CustomerId, u32>,
     audit: Vec<AuditEntry>,
+    alerts: Vec<AlertRow>,
     generation: u64,
     instance_generation: u64,
 }
@@ -89,6 +91,7 @@ impl Store {
         *self = Self {
             generation: self.generation + 1,
             audit: std::mem::take(&mut self.audit),
+            alerts: std::mem::take(&mut self.alerts),
             instance_generation: self.instance_generation + 1,
             servers: fleet.servers,
             templates: fleet.templates,
@@ -256,6 +259,17 @@ impl Store {
         take(&mut self.audit, rows);
     }
 
+    /// The alerts, as their list has them.
+    pub fn alerts(&self) -> &[AlertRow] {
+        &self.alerts
+    }
+
+    /// The alerts, anew.
+    pub(in crate::tui) fn set_alerts(&mut self, rows: Vec<AlertRow>) {
+        self.generation += 1;
+        self.alerts = rows;
+    }
+
     /// How many rows a list has.
     pub fn count(&self, list: ListId, server: Option<ServerId>) -> usize {
         match list {
@@ -267,6 +281,7 @@ impl Store {
             ListId::Plans => self.plans.len(),
             ListId::Customers => self.customers.len(),
             ListId::Audit => self.audit.len(),
+            ListId::Alerts => self.alerts.len(),
         }
     }
 
@@ -281,6 +296,7 @@ impl Store {
             ListId::Plans => self.plans.get(place).map(Row::Plan),
             ListId::Customers => self.customers.get(place).map(Row::Customer),
             ListId::Audit => self.audit.get(place).map(Row::Audit),
+            ListId::Alerts => self.alerts.get(place).map(Row::Alert),
         }
     }
 

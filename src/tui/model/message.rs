@@ -4,6 +4,7 @@ use super::draft::{Expected, InstanceDraft};
 use super::effect::{Target, Ticket};
 use crate::domain::audit::AuditEntry;
 use crate::domain::check::CheckReport;
+use crate::domain::explain::Explanation;
 use crate::domain::health::HealthStatus;
 use crate::domain::instance::{Customer, Instance, InstanceState, Plan};
 use crate::domain::job::{Job, LogLine, PlannedStep};
@@ -11,6 +12,7 @@ use crate::domain::log::{LogStatus, Page};
 use crate::domain::rights::Rights;
 use crate::domain::server::Server;
 use crate::domain::template::Template;
+use crate::domain::timeline::Event;
 use crate::domain::{CustomerId, InstanceId, JobId, PlanId, Problem, SafeText, ServerId, TemplateId};
 use jiff::Timestamp;
 
@@ -54,6 +56,22 @@ pub enum Answer {
         /// The number of the log's last line in the registry.
         end: i64,
     },
+    /// Why something is as it is.
+    Explained {
+        /// The question's number.
+        seq: u64,
+        /// Why, or why that can't be said.
+        result: Result<Box<Explanation>, Problem>,
+    },
+    /// What happened to something, the newest first.
+    Happened {
+        /// The question's number.
+        seq: u64,
+        /// What, or why that can't be said.
+        result: Result<Vec<Event>, Problem>,
+    },
+    /// The operator's command ended.
+    CommandEnded(Result<(), Problem>),
     /// Rows of the audit, the newest first.
     Audit {
         /// As asked.

@@ -1,5 +1,6 @@
 //! What the dashboard knows and shows: plain data, changed only by `update`, read by `view`.
 
+mod attention;
 mod audit;
 mod clock;
 mod columns;
@@ -22,10 +23,13 @@ mod page;
 mod pages;
 mod palette;
 mod settings;
+mod story;
 mod tabs;
 mod trail;
 mod words;
 
+pub(in crate::tui) use attention::rows as alert_rows;
+pub use attention::{AlertRow, AlertSettings, Attention, Osc, Remembrance, story_subject};
 pub use audit::AuditList;
 pub use clock::{Now, SPINNER, Shown};
 pub use columns::{ColumnPicker, columns_of, fit};
@@ -52,6 +56,7 @@ pub use page::{Page, PageLine, Tone};
 pub use pages::{last_scroll, page, page_height, palette_rows, subject_page};
 pub use palette::{Lead, Line as PaletteLine, Palette, PaletteRequest, merged, own_lines};
 pub use settings::UiSettings;
+pub use story::{Sign, Story, StoryKind, StoryLine, StoryRow, Told};
 pub use trail::{Spot, Trail};
 pub use words::{age, size, took, when};
 
@@ -143,6 +148,10 @@ pub struct Model {
     pub log: LogView,
     /// The selected server's checks.
     pub history: History,
+    /// What calls for the operator.
+    pub attention: Attention,
+    /// The line of a job's log that is to be pointed at as soon as it is there.
+    pub log_goal: Option<(JobId, i64)>,
     /// What lies over the panes, the topmost last.
     pub layers: Vec<Layer>,
     /// The keys of a sequence that isn't complete.
@@ -192,6 +201,8 @@ impl Model {
             zoom: only_log,
             log: LogView::default(),
             history: History::default(),
+            attention: Attention::default(),
+            log_goal: None,
             layers: Vec::new(),
             pending: Vec::new(),
             pending_since: Duration::ZERO,

@@ -9,6 +9,7 @@ use super::audit::AuditList;
 use super::find::{Base, Field, Filter, Found, Passed, Request, Sort};
 use super::fleet::Store;
 use super::list::{ListState, Move};
+use crate::domain::alert::AlertId;
 use crate::domain::{CustomerId, InstanceId, JobId, PlanId, ServerId, TemplateId};
 use crate::tui::action::Place;
 use std::borrow::Cow;
@@ -88,6 +89,8 @@ pub struct Lists {
     pub customers: ListState<CustomerId>,
     /// What happened.
     pub audit: AuditList,
+    /// The alerts.
+    pub alerts: ListState<AlertId>,
     shown: [Shown; ListId::ALL.len()],
     here_server: Option<ServerId>,
 }
@@ -104,6 +107,7 @@ impl Default for Lists {
             plans: ListState::default(),
             customers: ListState::default(),
             audit: AuditList::default(),
+            alerts: ListState::default(),
             shown: ListId::ALL.map(Shown::new),
             here_server: None,
         }
@@ -138,6 +142,11 @@ macro_rules! with_list {
             ListId::Jobs => of!(jobs, jobs),
             ListId::Plans => of!(plans, plans),
             ListId::Customers => of!(customers, customers),
+            ListId::Alerts => {
+                let $id_at = |row: usize| at(row).and_then(|at| $store.alerts().get(at)).map(|row| row.id);
+                let $state = &mut $self.alerts;
+                $do
+            }
             ListId::Audit => {
                 let $id_at = |row: usize| at(row).and_then(|at| $store.audit().get(at)).map(|row| row.id);
                 let $state = &mut $self.audit.state;
@@ -206,6 +215,7 @@ impl Lists {
             ListId::Plans => self.plans.offset,
             ListId::Customers => self.customers.offset,
             ListId::Audit => self.audit.state.offset,
+            ListId::Alerts => self.alerts.offset,
         }
     }
 

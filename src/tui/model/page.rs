@@ -93,7 +93,7 @@ impl Page {
 }
 
 /// A text in parts of at most so many columns, broken at blanks where there are some; at least one.
-fn broken(text: &str, columns: usize) -> Vec<SafeText> {
+pub(super) fn broken(text: &str, columns: usize) -> Vec<SafeText> {
     use unicode_width::UnicodeWidthChar;
     let mut parts = Vec::new();
     let mut rest = text;

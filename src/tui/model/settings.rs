@@ -1,5 +1,6 @@
 //! What the dashboard is told once, from the settings.
 
+use super::attention::AlertSettings;
 use super::layout::Pane;
 use super::memory::Remembered;
 use crate::domain::SafeText;
@@ -37,6 +38,8 @@ pub struct UiSettings {
     pub remembered: Remembered,
     /// Where the servers' own logs are, by their codes: a path, or `!` and a command.
     pub log_paths: BTreeMap<String, String>,
+    /// What it says of alerts.
+    pub alerts: AlertSettings,
     /// Files that are shown as logs, and nothing else.
     pub files: Vec<LogTarget>,
     /// How long the rest of a key sequence is waited for before its menu is shown.
@@ -61,6 +64,7 @@ impl Default for UiSettings {
             keymap: Keymap::default(),
             remembered: Remembered::default(),
             log_paths: BTreeMap::new(),
+            alerts: AlertSettings::default(),
             files: Vec::new(),
             menu_delay: Duration::from_millis(300),
         }

@@ -21,6 +21,8 @@ pub enum Tab {
     Customers,
     /// What happened.
     Audit,
+    /// Alerts.
+    Alerts,
 }
 
 /// A list of rows.
@@ -42,11 +44,13 @@ pub enum ListId {
     Customers,
     /// What happened.
     Audit,
+    /// Alerts.
+    Alerts,
 }
 
 impl ListId {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Servers,
         Self::Here,
         Self::All,
@@ -55,6 +59,7 @@ impl ListId {
         Self::Plans,
         Self::Customers,
         Self::Audit,
+        Self::Alerts,
     ];
 
     /// Its name, as it is remembered and said.
@@ -176,6 +181,15 @@ pub static PAGES: &[PageDef] = &[
         name: "what happened",
         help: "who did what, on what, from what to what; refused attempts too (audit)",
         action: ActionId::AuditList,
+        log: false,
+    },
+    PageDef {
+        tab: Tab::Alerts,
+        list: ListId::Alerts,
+        place: Place::Alerts,
+        name: "alerts",
+        help: "what turned bad, and who knows of it; acknowledge, snooze, mute",
+        action: ActionId::AlertsList,
         log: false,
     },
 ];

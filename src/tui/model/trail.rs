@@ -4,6 +4,7 @@ use super::Model;
 use super::dialog::{Layer, Subject};
 use super::effect::Target;
 use super::layout::Pane;
+use super::story::StoryKind;
 use super::tabs::{ListId, Tab};
 
 /// Places kept.
@@ -105,6 +106,10 @@ impl Model {
                         _ => "description",
                     },
                     Layer::Report { .. } => "test",
+                    Layer::Story(story) => match story.kind {
+                        StoryKind::Why => "why",
+                        StoryKind::Timeline => "timeline",
+                    },
                     Layer::Confirm(_) => "question",
                     Layer::Form(_) => "form",
                     _ => continue,
@@ -130,6 +135,11 @@ impl Model {
             Target::Audit(id) => store
                 .audit_row(id)
                 .map(|row| crate::domain::SafeText::new(&row.label).to_string()),
+            Target::Alert(id) => self
+                .attention
+                .board
+                .alert(id)
+                .map(|alert| format!("{} · {}", alert.kind.title(), alert.label)),
             Target::Customer(id) => store.customer(id).map(|customer| customer.name.to_string()),
         }
     }

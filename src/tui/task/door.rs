@@ -24,12 +24,15 @@ pub(super) const READ: Duration = Duration::from_secs(15);
 const PLAN: Duration = Duration::from_secs(60);
 /// Points of a health history: 24 hours at the shortest sensible interval fit.
 const HISTORY: usize = 2_000;
+/// Events of a history that are shown at most.
+const EVENTS: usize = 2_000;
 
 /// The operations behind the dashboard.
 pub struct OpsDoor {
     ops: Ops,
     watch: Arc<Watch>,
     memory: Option<PathBuf>,
+    attention: Option<PathBuf>,
     logs: Logs,
 }
 
@@ -43,8 +46,16 @@ impl OpsDoor {
             ops,
             watch,
             memory: None,
+            attention: None,
             logs,
         }
+    }
+
+    /// The file in which alerts are remembered; without one they are not.
+    #[must_use]
+    pub fn noting(mut self, file: PathBuf) -> Self {
+        self.attention = Some(file);
+        self
     }
 
     /// The file in which it is remembered how lists are shown; without one nothing is.
@@ -58,6 +69,10 @@ impl OpsDoor {
 impl Door for OpsDoor {
     fn carry_out(&self, effect: Effect, reply: Reply) -> BoxFuture<'static, ()> {
         let (ops, watch, logs) = (self.ops.clone(), Arc::clone(&self.watch), self.logs.clone());
+        let attention = match effect {
+            Effect::RememberAlerts(_) => self.attention.clone(),
+            _ => None,
+        };
         let memory = match effect {
             Effect::Remember(_) => self.memory.clone(),
             _ => None,
@@ -120,7 +135,26 @@ impl Door for OpsDoor {
                 | Effect::StopLogRead
                 | Effect::SaveLog { .. }
                 | Effect::RememberLog { .. }) => logs.carry_out(effect, &reply).await,
-                Effect::CancelTask(_) | Effect::Copy(_) | Effect::Suspend | Effect::Quit => {}
+                Effect::Explain { seq, subject } => {
+                    let result = bounded(READ, "the evidence", ops.explain(subject)).await.map(Box::new);
+                    reply.answer(Answer::Explained { seq, result });
+                }
+                Effect::Timeline { seq, subject, alerts } => {
+                    let read = ops.timeline(subject, None, EVENTS, &alerts);
+                    let result = bounded(READ, "what happened", read).await;
+                    reply.answer(Answer::Happened { seq, result });
+                }
+                Effect::AlertCommand(ring) => reply.answer(Answer::CommandEnded(ops.call_command(&ring).await)),
+                Effect::RememberAlerts(remembrance) => {
+                    if let Some(path) = attention {
+                        let saved =
+                            tokio::task::spawn_blocking(move || super::memory::save_attention(&path, &remembrance));
+                        if let Ok(Err(problem)) = saved.await {
+                            failed(&reply, "alerts", problem);
+                        }
+                    }
+                }
+                Effect::CancelTask(_) | Effect::Copy(_) | Effect::Call { .. } | Effect::Suspend | Effect::Quit => {}
             }
         }
         .boxed()

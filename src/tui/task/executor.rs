@@ -289,8 +289,12 @@ fn what(effect: &Effect) -> &'static str {
         Effect::Find(_) => "looking through the list",
         Effect::Palette(_) => "looking through the fleet",
         Effect::Remember(_) => "remembering how lists are shown",
+        Effect::Explain { .. } => "gathering the evidence",
+        Effect::Timeline { .. } => "gathering what happened",
+        Effect::AlertCommand(_) => "the command of [alerts]",
+        Effect::RememberAlerts(_) => "remembering alerts",
         Effect::Act { .. } => "the action",
-        Effect::CancelTask(_) | Effect::Copy(_) | Effect::Suspend | Effect::Quit => "the loop",
+        Effect::CancelTask(_) | Effect::Copy(_) | Effect::Call { .. } | Effect::Suspend | Effect::Quit => "the loop",
     }
 }
 

@@ -2,36 +2,61 @@
 //! its place, readable for its owner alone; one that can't be read is set aside, never overwritten.
 
 use crate::domain::Problem;
-use crate::tui::model::{Remember, Remembered};
+use crate::tui::model::{Remember, Remembered, Remembrance};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Longest file that is read, bytes.
 const LONGEST: u64 = 1 << 20;
+/// Longest file of alerts that is read, bytes.
+const LONGEST_ALERTS: u64 = 16 << 20;
 
 /// What was remembered; nothing where there is no file.
 ///
 /// # Errors
 /// When the file can't be read or means nothing: say so, and go on without it.
 pub fn load(path: &Path) -> Result<Remembered, Problem> {
-    let wrong = |why: String| {
-        Problem::new("memory_broken", format!("{}: {why}", path.display()))
-            .hint("how lists were shown is forgotten; the file is set aside at the next change")
+    read(path, LONGEST)
+        .map_err(|problem| problem.hint("how lists were shown is forgotten; the file is set aside at the next change"))
+}
+
+/// What was remembered of alerts; nothing where there is no file.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_attention(path: &Path) -> Result<Remembrance, Problem> {
+    read(path, LONGEST_ALERTS)
+        .map_err(|problem| problem.hint("alerts begin anew; the file is set aside at the next change"))
+}
+
+/// Writes down what is to be remembered of alerts. One that can't be read is set aside.
+///
+/// # Errors
+/// When it can't be written.
+pub fn save_attention(path: &Path, remembrance: &Remembrance) -> Result<(), Problem> {
+    let wrong = |error: std::io::Error| {
+        Problem::new("memory_unwritten", format!("{}: {error}", path.display()))
+            .hint("alerts are as they are here until the dashboard ends")
     };
+    if load_attention(path).is_err() {
+        std::fs::rename(path, path.with_extension("broken")).map_err(wrong)?;
+    }
+    put(path, remembrance).map_err(wrong)
+}
+
+fn read<T: serde::de::DeserializeOwned + Default>(path: &Path, longest: u64) -> Result<T, Problem> {
+    let wrong = |why: String| Problem::new("memory_broken", format!("{}: {why}", path.display()));
     let found = match std::fs::metadata(path) {
         Ok(found) => found,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Remembered::default()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(T::default()),
         Err(error) => return Err(wrong(error.to_string())),
     };
-    if !found.is_file() || found.len() > LONGEST {
+    if !found.is_file() || found.len() > longest {
         return Err(wrong("not a file of ours".to_owned()));
     }
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    // By way of a map: a list would be taken for the fields in their order.
-    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text)
-        .and_then(|map| serde_json::from_value(map.into()))
-        .map_err(|error| wrong(error.to_string()))
+    serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
 }
 
 /// Takes one change into the file: what other dashboards changed in it stays.
@@ -55,10 +80,15 @@ pub fn save(path: &Path, change: Remember) -> Result<(), Problem> {
     if remembered == before {
         return Ok(());
     }
-    let text = serde_json::to_string_pretty(&remembered).map_err(|error| wrong(error.into()))?;
+    put(path, &remembered).map_err(wrong)
+}
+
+/// Writes a file whole, beside itself first.
+fn put<T: serde::Serialize>(path: &Path, what: &T) -> std::io::Result<()> {
+    let text = serde_json::to_string_pretty(what)?;
     if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
         let mut make = std::fs::DirBuilder::new();
-        make.recursive(true).mode(0o700).create(folder).map_err(wrong)?;
+        make.recursive(true).mode(0o700).create(folder)?;
     }
     let beside = path.with_extension(format!("new-{}", std::process::id()));
     let written = write(&beside, &text).and_then(|()| std::fs::rename(&beside, path));
@@ -66,7 +96,7 @@ pub fn save(path: &Path, change: Remember) -> Result<(), Problem> {
         // What could not be put in its place is no one's.
         let _ = std::fs::remove_file(&beside);
     }
-    written.map_err(wrong)
+    written
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {

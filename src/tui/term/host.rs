@@ -3,6 +3,8 @@
 use super::input::TtyInput;
 use super::out::FrameBackend;
 use super::screen::Screen;
+use crate::domain::SafeText;
+use crate::tui::model::Osc;
 use crate::tui::run::{Host, Signal};
 use futures_util::Stream;
 use rustix::process::Signal as Sent;
@@ -114,6 +116,45 @@ impl Host for TtyHost {
         // A terminal that is gone says so to the next frame.
         let _ = super::out::write_now(&clipboard(text, around));
     }
+
+    fn call(&mut self, bell: bool, notice: Option<(Osc, &SafeText)>) {
+        let var = |name| std::env::var(name).unwrap_or_default();
+        let around = Around::of(&var("TMUX"), &var("TERM"));
+        // A terminal that is gone says so to the next frame.
+        let _ = super::out::write_now(&calling(bell, notice, around));
+    }
+}
+
+/// The bytes that call the operator: the bell itself, so that tmux marks the window, and notices to the
+/// desktop (OSC 9, OSC 777), which tmux hands on where its `allow-passthrough` is on.
+fn calling(bell: bool, notice: Option<(Osc, &SafeText)>, around: Around) -> Vec<u8> {
+    let mut out = Vec::new();
+    if let Some((osc, text)) = notice {
+        // Nothing in it can end the sequence: controls are pictures in a safe text.
+        let text = SafeText::capped(text.as_str(), 240);
+        let nine = format!("\x1b]9;vigie: {text}\x1b\\");
+        let triple7 = format!("\x1b]777;notify;vigie;{}\x1b\\", text.as_str().replace(';', ","));
+        let all = match osc {
+            Osc::Nine => vec![nine],
+            Osc::Triple7 => vec![triple7],
+            Osc::Both => vec![nine, triple7],
+        };
+        for one in all {
+            match around {
+                Around::Nothing => out.extend_from_slice(one.as_bytes()),
+                Around::Tmux => {
+                    let wrapped = format!("\x1bPtmux;{}\x1b\\", one.replace('\x1b', "\x1b\x1b"));
+                    out.extend_from_slice(wrapped.as_bytes());
+                }
+                // It ends an envelope at the first ESC \: there is no way to hand one on whole.
+                Around::Screen => {}
+            }
+        }
+    }
+    if bell {
+        out.push(0x07);
+    }
+    out
 }
 
 /// What stands between this program and the terminal.

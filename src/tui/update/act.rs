@@ -5,8 +5,8 @@ use crate::domain::health::HealthStatus;
 use crate::domain::job::JobState;
 use crate::tui::action::{ActionId, Place};
 use crate::tui::model::{
-    Act, Asked, Effect, Layer, ListId, Model, Move, NoticeLevel, Now, PAGES, Pane, Subject, Tab, Target, TemplateWork,
-    Ticket, fields, is_problem,
+    Act, Asked, Effect, Layer, ListId, Model, Move, NoticeLevel, Now, PAGES, Pane, StoryKind, Subject, Tab, Target,
+    TemplateWork, Ticket, fields, is_problem,
 };
 use tui_input::Input;
 
@@ -82,6 +82,9 @@ pub(super) fn perform(model: &mut Model, id: ActionId, now: &Now) -> Vec<Effect>
         },
         Id::SearchNext | Id::SearchPrevious => log::search(model, id == Id::SearchPrevious, now),
         Id::Describe => describe(model),
+        Id::Explain => super::story::open(model, StoryKind::Why, now),
+        Id::Timeline => super::story::open(model, StoryKind::Timeline, now),
+        Id::Acknowledge | Id::Snooze | Id::Mute => super::attention::perform(model, id, now),
         Id::Log => show_log(model),
         Id::Redraw => vec![Effect::LoadFleet],
         Id::Suspend => vec![Effect::Suspend],
@@ -172,6 +175,7 @@ fn open(model: &mut Model, now: &Now) -> Vec<Effect> {
         Place::Servers if model.store.servers.is_empty() => form::open_new(model, now),
         Place::Servers => to(model, |model| pages::show(model, Tab::Here)),
         Place::Instances | Place::Templates | Place::Audit => describe(model),
+        Place::Alerts => super::attention::open(model, now),
         Place::Jobs => show_log(model),
         Place::Plans | Place::Customers => match model.current_target() {
             Some(target) => pages::instances_of(model, target, now),
@@ -251,7 +255,7 @@ fn back(model: &mut Model, now: &Now) -> Vec<Effect> {
     Vec::new()
 }
 
-fn describe(model: &mut Model) -> Vec<Effect> {
+pub(super) fn describe(model: &mut Model) -> Vec<Effect> {
     let Some(subject) = model.current_target().and_then(Subject::of) else {
         return Vec::new();
     };
@@ -434,6 +438,8 @@ fn delete(model: &Model) -> Option<Act> {
                     _ => Act::DeleteInstance { instance, version },
                 }
             }),
-        Place::Jobs | Place::Plans | Place::Customers | Place::Audit | Place::Log | Place::WholeLog => None,
+        Place::Jobs | Place::Plans | Place::Customers | Place::Audit | Place::Alerts | Place::Log | Place::WholeLog => {
+            None
+        }
     }
 }

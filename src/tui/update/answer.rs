@@ -12,6 +12,9 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
     model.mark_dirty();
     match answer {
         Answer::Fleet(fleet) => {
+            if model.attention.fleet(&model.store, &fleet) {
+                super::attention::changed(model, now);
+            }
             Arc::make_mut(&mut model.store).replace(*fleet);
             model.lost = None;
             model.lost_since = None;
@@ -48,7 +51,20 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
         Answer::LogLines { job, lines, end } => {
             if model.log.job == Some(job) && model.log.text.is_none() {
                 model.log.take(lines, end);
+                super::story::log_goal(model);
             }
+            Vec::new()
+        }
+        Answer::Explained { seq, result } => {
+            super::story::explained(model, seq, result, now);
+            Vec::new()
+        }
+        Answer::Happened { seq, result } => {
+            super::story::happened(model, seq, result, now);
+            Vec::new()
+        }
+        Answer::CommandEnded(result) => {
+            super::attention::command_ended(model, result, now);
             Vec::new()
         }
         Answer::Audit { seq, rows } => super::audit::take(model, seq, rows, now),
@@ -148,6 +164,9 @@ fn changed(model: &mut Model, delta: Delta, now: &Now) -> Vec<Effect> {
         .filter(|job| model.store.job(job.id).is_none_or(|old| !old.state.is_over()))
         .map(|job| (job.id, job.state))
         .collect();
+    if model.attention.delta(&model.store, &delta) {
+        super::attention::changed(model, now);
+    }
     let instances = Arc::make_mut(&mut model.store).apply(delta);
     let effects = store_changed(model, instances, now);
     for (id, _) in over {

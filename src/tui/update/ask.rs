@@ -45,7 +45,7 @@ pub(super) fn version(model: &Model, target: Target) -> Option<i64> {
         Target::Instance(id) => model.store.instance(id).map(|row| row.version),
         // A job has no version: what a cancel depends on is whether it is over.
         Target::Job(id) => model.store.job(id).map(|job| i64::from(job.state.is_over())),
-        Target::Plan(_) | Target::Customer(_) | Target::Audit(_) => model.label(target).map(|_| 0),
+        Target::Plan(_) | Target::Customer(_) | Target::Audit(_) | Target::Alert(_) => model.label(target).map(|_| 0),
     }
 }
 

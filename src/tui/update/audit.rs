@@ -38,6 +38,7 @@ pub(super) fn object(model: &Model) -> Option<(String, String)> {
             let row = model.store.audit_row(id)?;
             return Some((row.object.clone(), row.label.clone()));
         }
+        Target::Alert(id) => format!("{}", model.attention.board.alert(id)?.subject?.object()),
         Target::Fleet => return None,
     };
     Some((object, super::ask::label(model, target)))
@@ -50,6 +51,12 @@ pub(super) fn take(model: &mut Model, seq: u64, rows: Vec<AuditEntry>, now: &Now
         return Vec::new();
     }
     let mut effects = renew(model, now);
+    if let Some(target @ Target::Audit(id)) = model.wanted
+        && model.store.audit_row(id).is_some()
+    {
+        model.wanted = None;
+        effects.extend(super::select(model, target, now));
+    }
     effects.extend(at_the_end(model));
     effects
 }

@@ -14,7 +14,7 @@ pub(super) fn open_new(model: &mut Model, now: &Now) -> Vec<Effect> {
         Place::Servers | Place::Log | Place::WholeLog => fields::new_server(),
         Place::Templates => fields::new_template(model),
         Place::Instances | Place::Jobs => fields::new_instance(model),
-        Place::Plans | Place::Customers | Place::Audit => return Vec::new(),
+        Place::Plans | Place::Customers | Place::Audit | Place::Alerts => return Vec::new(),
     };
     // What was typed before into the same form is there again.
     if let Some(at) = model.drafts.iter().position(|draft| draft.kind == form.kind) {

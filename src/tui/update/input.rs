@@ -11,7 +11,12 @@ const QUIT_WINDOW: Duration = Duration::from_secs(1);
 
 pub(super) fn event(model: &mut Model, event: Event, now: &Now) -> Vec<Effect> {
     match event {
-        Event::Key(key) if key.kind != KeyEventKind::Release => pressed(model, &key, now),
+        Event::Key(key) if key.kind != KeyEventKind::Release => {
+            let effects = pressed(model, &key, now);
+            // A key shows that someone looks.
+            super::attention::look(model, now);
+            effects
+        }
         Event::Paste(text) => layer::paste(model, &text, now),
         Event::Resize(width, height) => {
             if model.size != (width, height) {

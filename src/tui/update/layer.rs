@@ -13,6 +13,7 @@ pub(super) fn key(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> V
     match model.layers.last() {
         Some(Layer::Help { .. } | Layer::Describe { .. } | Layer::Report { .. }) => page(model, key, now),
         Some(Layer::Find(_)) => find::key(model, event, key, now),
+        Some(Layer::Story(_)) => super::story::key(model, event, key, now),
         Some(Layer::Palette(_)) => palette::key(model, event, key, now),
         Some(Layer::Columns(_)) => columns::key(model, key, now),
         Some(Layer::Views(_)) => views::key(model, event, key, now),
@@ -127,6 +128,14 @@ pub(super) fn paste(model: &mut Model, text: &str, now: &Now) -> Vec<Effect> {
         Some(Layer::Find(typed)) => {
             insert(&mut typed.input, line);
             return find::typed(model, now);
+        }
+        Some(Layer::Story(story)) if story.typing => {
+            insert(&mut story.filter, line);
+            story.at = 0;
+            let size = model.size;
+            if let Some(Layer::Story(story)) = model.layers.last_mut() {
+                story.settle(size, now);
+            }
         }
         Some(Layer::Palette(palette)) => {
             insert(&mut palette.input, line);

@@ -5,6 +5,7 @@ mod act;
 mod answer;
 mod ask;
 
+mod attention;
 mod audit;
 mod columns;
 mod fields;
@@ -17,6 +18,7 @@ mod memory;
 mod pages;
 mod palette;
 mod send;
+mod story;
 mod views;
 
 use super::model::{Effect, Flash, Layer, Message, Model, Notice, NoticeLevel, Now, PlanState, Target};
@@ -40,6 +42,7 @@ pub fn update(model: &mut Model, message: Message, now: &Now) -> Vec<Effect> {
         }
     };
     due(model, now, &mut effects);
+    attention::after(model, now, &mut effects);
     effects
 }
 
@@ -47,6 +50,7 @@ pub fn update(model: &mut Model, message: Message, now: &Now) -> Vec<Effect> {
 pub fn start(model: &mut Model, now: &Now) -> Vec<Effect> {
     model.shown = model.should_show(now);
     memory::take_up(model, now);
+    attention::take_up(model, now);
     model.mark_dirty();
     if model.only_log {
         return log::next_file(model);
@@ -156,6 +160,7 @@ fn select(model: &mut Model, target: Target, now: &Now) -> Vec<Effect> {
         Target::Plan(id) => lists.plans.selected = Some(id),
         Target::Customer(id) => lists.customers.selected = Some(id),
         Target::Audit(id) => lists.audit.state.selected = Some(id),
+        Target::Alert(id) => lists.alerts.selected = Some(id),
         Target::Instance(id) => {
             if let Some(server) = store.instance(id).map(|row| row.server) {
                 lists.servers.selected = Some(server);

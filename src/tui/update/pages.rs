@@ -99,6 +99,7 @@ pub(super) fn go_to(model: &mut Model, target: Target, now: &Now) -> Vec<Effect>
         Target::Plan(_) => (Tab::Plans, Pane::List),
         Target::Customer(_) => (Tab::Customers, Pane::List),
         Target::Audit(_) => (Tab::Audit, Pane::List),
+        Target::Alert(_) => (Tab::Alerts, Pane::List),
     };
     model.lists.tab = tab;
     model.focus = pane;

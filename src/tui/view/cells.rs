@@ -34,6 +34,7 @@ pub(super) fn target(row: Row<'_>) -> Target {
         Row::Plan(plan) => Target::Plan(plan.id),
         Row::Customer(customer) => Target::Customer(customer.id),
         Row::Audit(entry) => Target::Audit(entry.id),
+        Row::Alert(row) => Target::Alert(row.id),
     }
 }
 
@@ -84,6 +85,7 @@ impl Table<'_> {
         match (field.name, row) {
             ("state", Row::Instance(instance)) => return sign(line, instance_state(pen, instance)),
             ("state", Row::Template(template)) => return sign(line, template_state(pen, template)),
+            ("state", Row::Alert(row)) => return sign(line, super::story::state(pen, row)),
             ("state", Row::Job(job)) => return sign(line, job_state(pen, job)),
             ("state", Row::Server(server)) => {
                 let token = match server.state() {

@@ -24,6 +24,7 @@ pub(super) struct Glyphs {
     pub(super) down: &'static str,
     pub(super) crumb: &'static str,
     pub(super) on: &'static str,
+    pub(super) changed: &'static str,
     pub(super) spinner: &'static [&'static str],
     pub(super) levels: [&'static str; 8],
     pub(super) border: border::Set<'static>,
@@ -50,6 +51,7 @@ static UNICODE: Glyphs = Glyphs {
     down: "↓",
     crumb: "›",
     on: "✔",
+    changed: "•",
     spinner: &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"],
     levels: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
     border: border::PLAIN,
@@ -76,6 +78,7 @@ static ASCII: Glyphs = Glyphs {
     down: "v",
     crumb: ">",
     on: "x",
+    changed: "'",
     spinner: &["|", "/", "-", "\\"],
     levels: ["_", ".", "-", "=", "+", "*", "#", "@"],
     border: border::Set {

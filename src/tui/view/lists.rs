@@ -79,7 +79,12 @@ pub(super) fn rows(pen: &Pen<'_>, frame: &mut Frame<'_>, list: ListId, pane: Pan
     for row in visible {
         let (under, sign) = pen.under(pane, selected == Some(target(row)));
         let mut line = pen.row(inside.width);
-        line.text(sign, pen.style(Token::Accent)).gap(1);
+        line.text(sign, pen.style(Token::Accent));
+        if pen.model.attention.is_changed(target(row)) {
+            line.text(pen.glyphs.changed, pen.style(Token::Info));
+        } else {
+            line.gap(1);
+        }
         table.row(pen, row, &mut line);
         lines.push(line.line(under));
     }
@@ -89,6 +94,9 @@ pub(super) fn rows(pen: &Pen<'_>, frame: &mut Frame<'_>, list: ListId, pane: Pan
 fn nothing(pen: &Pen<'_>, list: ListId) -> Vec<Line<'static>> {
     if list == ListId::Audit {
         return super::audit::nothing(pen);
+    }
+    if list == ListId::Alerts && pen.model.lists.whole(list, &pen.model.store) == 0 {
+        return super::story::nothing(pen);
     }
     let (store, dim) = (&pen.model.store, pen.style(Token::Dim));
     let strong = pen.style(Token::Strong);
@@ -131,7 +139,7 @@ fn nothing(pen: &Pen<'_>, list: ListId) -> Vec<Line<'static>> {
             Line::styled(" No template yet: instances are cloned from one.", dim),
             pen.press(ActionId::New, "makes one"),
         ],
-        Tab::Jobs | Tab::Audit => vec![Line::styled(" No job has run yet.", dim)],
+        Tab::Jobs | Tab::Audit | Tab::Alerts => vec![Line::styled(" No job has run yet.", dim)],
         Tab::Plans => vec![
             Line::styled(" No plan yet: what instances are sold as.", dim),
             Line::styled("  vigie plan add CODE --name NAME  adds one", dim),

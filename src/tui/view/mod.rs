@@ -14,6 +14,7 @@ mod log_layers;
 mod log_text;
 mod popup;
 mod servers;
+mod story;
 mod text;
 
 use super::action::ActionId;
@@ -84,6 +85,7 @@ pub fn view(model: &Model, theme: &Theme, now: &Now, frame: &mut Frame<'_>) {
         match layer {
             Layer::Form(form) => form::draw(&pen, form, frame),
             Layer::Confirm(confirm) => form::confirm(&pen, confirm, frame),
+            Layer::Story(story) => story::draw(&pen, story, frame),
             Layer::Palette(palette) => find::palette(&pen, palette, frame),
             Layer::Columns(picker) => find::columns(&pen, picker, frame),
             Layer::Views(views) => find::views(&pen, views, frame),

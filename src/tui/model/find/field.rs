@@ -2,6 +2,7 @@
 //! screen, the ways to sort, the help, and what is remembered. A new page is its lines here, and
 //! where its rows come from.
 
+use super::super::attention::AlertRow;
 use super::super::fleet::Store;
 use super::super::message::InstanceRow;
 use super::super::orders::ListId;
@@ -30,6 +31,8 @@ pub enum Row<'a> {
     Customer(&'a Customer),
     /// Something that happened.
     Audit(&'a AuditEntry),
+    /// An alert.
+    Alert(&'a AlertRow),
 }
 
 /// What stands in a column.
@@ -193,6 +196,7 @@ pub fn fields(list: ListId) -> &'static [Field] {
         ListId::Plans => super::catalog::PLANS,
         ListId::Customers => super::catalog::CUSTOMERS,
         ListId::Audit => super::audit::AUDIT,
+        ListId::Alerts => super::alerts::ALERTS,
     }
 }
 

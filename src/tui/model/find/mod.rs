@@ -1,6 +1,7 @@
 //! Finding: the language of filters, what lists can be filtered and sorted by, and which rows that
 //! leaves.
 
+mod alerts;
 mod audit;
 mod catalog;
 mod expr;
