@@ -48,7 +48,7 @@ pub(crate) struct Start {
     args: Vec<String>,
     env: Vec<(String, String)>,
     size: (u16, u16),
-    home: Arc<tempfile::TempDir>,
+    pub(crate) home: Arc<tempfile::TempDir>,
 }
 
 impl Start {

@@ -9,6 +9,7 @@
     reason = "helpers of tests fail as tests do, and say their seeds and figures"
 )]
 
+mod attention;
 mod fleet;
 mod guard;
 mod harness;

@@ -69,14 +69,14 @@ pub(super) async fn timeline(desk: &Desk<'_>, args: TimelineArgs) -> Done {
     };
     let events = desk.ops.timeline(subject, since, args.limit as usize, &records).await?;
     desk.shell.result(&json!(value(&events)?), || {
-        let mut table = Table::new(&["WHEN", "FROM", "", "WHAT", "WHO"]);
+        let mut table = Table::new(&["WHEN", "FROM", "", "WHO", "WHAT"]);
         for event in &events {
             table.row([
                 show::local(event.at),
                 event.source.word().to_owned(),
                 sign(event.severity).to_owned(),
-                event.text.to_string(),
                 event.who.as_ref().map(ToString::to_string).unwrap_or_default(),
+                event.text.to_string(),
             ]);
         }
         table.text("nothing is known to have happened")

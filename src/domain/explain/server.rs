@@ -389,7 +389,6 @@ fn capacity(server: &Server, facts: &Facts) -> Vec<Finding> {
     if server.intent == Intent::Disabled || server.intent == Intent::Draft {
         finding.severity = Severity::Good;
     }
-    finding = finding.seen(None, seen, link);
     if let Err(why) = can_host(server, needed) {
         finding = finding.seen(
             None,

@@ -24,6 +24,8 @@ const TAIL: i64 = 2_000;
 const PAGE: usize = 500;
 /// How often it is looked whether a worker is alive while a job is at work.
 const LOOK_AT_WORKERS: Duration = Duration::from_secs(10);
+/// And while none is: servers are to be checked all the same. No more often than the clock turns.
+const LOOK_WHEN_IDLE: Duration = Duration::from_mins(1);
 /// Waits between attempts to follow a registry that was lost.
 const AGAIN: [Duration; 4] = [
     Duration::from_millis(200),
@@ -335,6 +337,7 @@ async fn follow_once(watch: &Weak<Watch>, was_lost: bool, tries: &mut usize) -> 
 /// or runs, so that one that was killed has a successor. Sleeps while no job is at work.
 async fn see_to_a_worker(watch: Weak<Watch>) {
     let mut said = None;
+    let mut alive = None;
     let Some(mut at_work) = watch.upgrade().map(|this| this.at_work.subscribe()) else {
         return;
     };
@@ -351,17 +354,31 @@ async fn see_to_a_worker(watch: Weak<Watch>) {
                 said = Some(problem);
             }
         }
+        // One that was killed tells nobody.
+        if let Ok(count) = bounded(READ, "the workers", count_alive(&ops)).await
+            && alive.replace(count).is_some_and(|before| before != count)
+        {
+            post.answer(Answer::Delta(Box::new(Delta {
+                workers: Some(count),
+                ..Delta::default()
+            })));
+        }
         drop((ops, post));
         // At once for the next job that comes, and now and then while one is at work.
         at_work.mark_unchanged();
         if at_work.borrow().is_empty() {
-            if at_work.changed().await.is_err() {
+            if let Ok(Err(_)) = tokio::time::timeout(LOOK_WHEN_IDLE, at_work.changed()).await {
                 return;
             }
         } else {
             let _ = tokio::time::timeout(LOOK_AT_WORKERS, at_work.changed()).await;
         }
     }
+}
+
+async fn count_alive(ops: &Ops) -> Result<usize, Problem> {
+    let workers = ops.registry().workers().await.map_err(|error| error.problem())?;
+    Ok(workers.iter().filter(|worker| worker.alive).count())
 }
 
 /// A row, or nothing where it is gone.

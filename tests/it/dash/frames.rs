@@ -9,7 +9,7 @@ use vigie::tui::theme::Theme;
 
 const SIZES: [(u16, u16); 4] = [(200, 50), (120, 35), (80, 24), (40, 15)];
 
-fn snap(name: &str, dash: &Dash) {
+pub(super) fn snap(name: &str, dash: &Dash) {
     let (width, height) = dash.model.size;
     let (text, styles) = dash.frame(&Theme::default());
     insta::with_settings!({prepend_module_to_snapshot => false, snapshot_path => "../snapshots", omit_expression => true}, {

@@ -1,5 +1,6 @@
 //! The dashboard without a terminal: keys in, effects and frames out.
 
+mod attention;
 mod finding;
 mod forms;
 mod frames;
@@ -10,6 +11,7 @@ mod log;
 mod log_files;
 mod roles;
 mod storm;
+mod story;
 
 #[path = "../../fixture/fleet.rs"]
 mod fleet;
