@@ -32,6 +32,8 @@ pub struct Fleet {
     pub workers: Vec<Worker>,
     /// What whoever reads may do.
     pub rights: Rights,
+    /// The only server whose instances were read; `None`: all instances are there.
+    pub partly: Option<ServerId>,
 }
 
 impl Fleet {
@@ -68,16 +70,32 @@ impl Ops {
     /// # Errors
     /// When the registry can't be read.
     pub async fn fleet(&self) -> Answer<Fleet> {
+        self.fleet_but(u64::MAX).await
+    }
+
+    /// The fleet, read now; of one with more than `many` instances only those of the first server, whose number is in
+    /// [`Fleet::partly`] then: what a screen can show at once, without waiting for what it can't.
+    ///
+    /// # Errors
+    /// When the registry can't be read.
+    pub async fn fleet_but(&self, many: u64) -> Answer<Fleet> {
         let registry = &self.registry;
         let jobs = JobFilter {
             limit: 200,
             ..JobFilter::default()
         };
+        let at = Timestamp::now();
+        let servers = registry.servers().await.map_err(shown)?;
+        let instances: u64 = servers.iter().map(|server| u64::from(server.instance_count)).sum();
+        // In the order of the list: the one that is selected as it comes up.
+        let first = servers.iter().min_by(|a, b| a.spec.code.cmp(&b.spec.code));
+        let partly = first.map(|server| server.id).filter(|_| instances > many);
         Ok(Fleet {
-            at: Timestamp::now(),
-            servers: registry.servers().await.map_err(shown)?,
+            at,
+            partly,
+            instances: registry.instances(partly).await.map_err(shown)?,
+            servers,
             templates: registry.templates().await.map_err(shown)?,
-            instances: registry.instances(None).await.map_err(shown)?,
             plans: registry.plans().await.map_err(shown)?,
             customers: registry.customers().await.map_err(shown)?,
             jobs: registry.jobs(&jobs).await.map_err(shown)?,

@@ -306,7 +306,9 @@ impl Connector {
                 if let Ok(mut known) = self.password.lock() {
                     *known = None;
                 }
-                let what = if password {
+                let what = if state == "28000" && tls::choose(self.address.ssl(host)).is_none() {
+                    "mend pg_hba.conf, or encrypt the connection where it lets in nothing else (sslmode=verify-full)"
+                } else if password {
                     "mend the password ([registry] password, PGPASSWORD or ~/.pgpass), or pg_hba.conf"
                 } else {
                     "no password was found ([registry] password, PGPASSWORD or ~/.pgpass)"

@@ -42,6 +42,8 @@ pub struct Store {
     pub rights: Rights,
     /// When it was last read; `None` before the first answer.
     pub read_at: Option<Timestamp>,
+    /// The only server whose instances are known so far; `None`: all are.
+    pub partly: Option<ServerId>,
     rows: Vec<Option<Arc<InstanceRow>>>,
     free: Vec<u32>,
     slots: IdMap<InstanceId, u32>,
@@ -99,6 +101,7 @@ impl Store {
             workers: fleet.workers,
             rights: fleet.rights,
             read_at: fleet.read_at,
+            partly: fleet.partly,
             ..Self::default()
         };
         self.catalog(fleet.plans, fleet.customers);

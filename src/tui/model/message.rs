@@ -186,6 +186,8 @@ pub struct Fleet {
     pub rights: Rights,
     /// When it was read.
     pub read_at: Option<Timestamp>,
+    /// The only server whose instances are among it, the others' are still being read; `None`: all are.
+    pub partly: Option<ServerId>,
 }
 
 /// What changed in the registry; absent lists mean nothing.

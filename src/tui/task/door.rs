@@ -240,6 +240,7 @@ pub(super) fn fleet(read: ops::Fleet) -> Fleet {
         workers: read.workers.iter().filter(|worker| worker.alive).count(),
         rights: read.rights,
         read_at: Some(read.at),
+        partly: read.partly,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::tui::model::{Answer, Delta, InstanceRow, Message, Notice};
 use crate::tui::term::catching;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
@@ -18,6 +18,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Rows of one kind that are read one by one; more of them are cheaper read together.
 const ONE_BY_ONE: usize = 64;
+/// Instances that are read before anything is shown; of a larger fleet only the first server's are.
+const AT_FIRST: u64 = 5_000;
 /// Lines of a log that are sent when it is opened, and when it runs ahead of the screen.
 const TAIL: i64 = 2_000;
 /// Lines read at once.
@@ -40,6 +42,8 @@ pub(super) struct Watch {
     post: Post,
     /// Held from reading until what was read is sent, so that nothing older overtakes it.
     reading: Mutex<()>,
+    /// Whether a whole fleet was sent.
+    sent: AtomicBool,
     /// Whether changes are being followed: what is read before that could miss some.
     following: watch::Sender<bool>,
     followed: AtomicI64,
@@ -56,6 +60,7 @@ impl Watch {
             ops,
             post,
             reading: Mutex::default(),
+            sent: AtomicBool::new(false),
             following: watch::channel(false).0,
             followed: AtomicI64::new(0),
             log_grew: watch::channel(()).0,
@@ -92,15 +97,27 @@ impl Watch {
         this
     }
 
-    /// Reads everything and sends it.
+    /// Reads everything and sends it; at first what fits the screen.
     pub(super) async fn send_fleet(&self, reply: &Reply) -> Result<(), Problem> {
         let mut following = self.following.subscribe();
         // A registry that can't be followed may still be read.
         let _ = tokio::time::timeout(Duration::from_secs(1), following.wait_for(|is| *is)).await;
         let _reading = self.reading.lock().await;
-        let read = bounded(READ, "the registry", self.ops.fleet()).await?;
+        let many = if self.sent.load(Ordering::Acquire) {
+            u64::MAX
+        } else {
+            AT_FIRST
+        };
+        let read = bounded(READ, "the registry", self.ops.fleet_but(many)).await?;
+        let whole = read.partly.is_none();
         self.note_jobs(&read.jobs, true);
         reply.answer(Answer::Fleet(Box::new(fleet(read))));
+        if !whole {
+            let read = bounded(READ, "the registry", self.ops.fleet()).await?;
+            self.note_jobs(&read.jobs, true);
+            reply.answer(Answer::Fleet(Box::new(fleet(read))));
+        }
+        self.sent.store(true, Ordering::Release);
         Ok(())
     }
 

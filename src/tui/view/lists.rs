@@ -99,6 +99,10 @@ fn nothing(pen: &Pen<'_>, list: ListId) -> Vec<Line<'static>> {
         return super::story::nothing(pen);
     }
     let (store, dim) = (&pen.model.store, pen.style(Token::Dim));
+    let awaited = store.partly.is_some() && store.partly != pen.model.lists.servers.selected;
+    if awaited && matches!(list, ListId::Here | ListId::All) {
+        return vec![Line::styled(" Reading…", dim)];
+    }
     let strong = pen.style(Token::Strong);
     let filter = &pen.model.lists.shown(list).filter;
     let all = pen.model.lists.whole(list, store);

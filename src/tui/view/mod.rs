@@ -173,6 +173,13 @@ impl Pen<'_> {
         let border = self.style(if focused { Token::Focus } else { Token::Border });
         let mut block = Block::bordered().border_set(self.glyphs.border).border_style(border);
         let room = usize::from(area.width.saturating_sub(4));
+        let stale = self.stale(pane).map(|stale| match right {
+            "" => stale,
+            // Where not both have room, that it is old is what matters.
+            right if text::width(right) + text::width(&stale) + 28 > room => stale,
+            right => format!("{stale} · {right}"),
+        });
+        let right = stale.as_deref().unwrap_or(right);
         // A long filter is cut before it goes altogether.
         let (right, aside) = text::cut(right, room.saturating_sub(25).max(10), self.glyphs.cut);
         // What stands on the right is short and changes: the title is cut before it goes.
@@ -197,6 +204,22 @@ impl Pen<'_> {
         inside
     }
 
+    /// What is said of a pane whose data may have changed since: the registry is lost, and for how long.
+    fn stale(&self, pane: Option<Pane>) -> Option<String> {
+        let model = self.model;
+        model.lost.as_ref()?;
+        let since = model.lost_since.or(model.store.read_at)?;
+        // A file is read by itself.
+        if model.store.read_at.is_none() || pane == Some(Pane::Log) && model.log.text.is_some() {
+            return None;
+        }
+        let age = crate::tui::model::age(since, self.now);
+        Some(match age.strip_suffix(" ago") {
+            Some(age) => format!("stale {age}"),
+            None => "stale".to_owned(),
+        })
+    }
+
     /// The name of a pane in its title: its number, and its name in the accent where it is in focus.
     fn name(&self, pane: Pane, number: &str, name: &str) -> Vec<Span<'static>> {
         let style = self.style(if self.model.focus == pane {
@@ -214,6 +237,10 @@ impl Pen<'_> {
         let (lists, store) = (&self.model.lists, &self.model.store);
         let (shown, all) = (lists.len(list, store), lists.whole(list, store));
         let filter = &lists.shown(list).filter;
+        // A large fleet comes in two parts: what is not there yet is not said to be nothing.
+        if store.partly.is_some() && matches!(list, ListId::All | ListId::Plans | ListId::Customers) {
+            return "reading…".to_owned();
+        }
         if list == ListId::Audit && lists.audit.has_more() {
             return audit::count(self);
         }

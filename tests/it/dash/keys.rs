@@ -552,6 +552,29 @@ fn an_empty_fleet_says_what_to_press_first() {
     dash.must_see("new server");
 }
 
+#[test]
+fn what_of_a_large_fleet_is_not_read_yet_is_not_said_to_be_nothing() {
+    let whole = fleet::large(3, 300);
+    let mut dash = Dash::new(SIZE);
+    let mut first = whole.clone();
+    first.partly = Some(first.servers[0].id);
+    first.instances.retain(|row| Some(row.server) == first.partly);
+    let (own, others) = (first.instances[0].clone(), whole.instances.len());
+    dash.load(first);
+    dash.must_see(own.name());
+    assert!(!dash.screen().contains("Reading…"));
+    dash.press("j");
+    dash.must_see("Reading…");
+    assert!(!dash.screen().contains("No instance yet."));
+    dash.press("k v");
+    dash.must_see("reading…");
+    dash.load(whole);
+    assert!(!dash.screen().contains("reading…"));
+    dash.must_see(&others.to_string());
+    dash.press("V j").press("1 j");
+    assert!(!dash.screen().contains("Reading…"));
+}
+
 /// Nothing running, nothing pressed: the only wake-up is the clock's next minute, and it draws only
 /// because the minute changed.
 #[test]

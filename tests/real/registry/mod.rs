@@ -6,6 +6,8 @@ mod claims;
 #[path = "../../it/registry/contract.rs"]
 mod contract;
 mod copy;
+mod dashboard;
+mod encrypted;
 mod first;
 mod guides;
 pub(crate) mod kit;

@@ -1,7 +1,7 @@
 //! A large registry: what the hot queries read of its history, what a check costs, that deleting what is old
 //! holds nobody up, and how soon the fleet is there.
 
-use super::kit;
+use super::{dashboard, kit};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -352,6 +352,25 @@ async fn soak_a_registry_of_ten_million_checks() {
         best = best.min(began.elapsed());
         eprintln!("opened in {opened:?}, all of {sizes:?} read in {:?}", began.elapsed());
     }
+    let mut first_frame = Duration::MAX;
+    for _ in 0..4 {
+        let place = address.clone();
+        let looking = move || {
+            dashboard::shows(
+                &place,
+                &[
+                    ("", &["s1 ", "1000 servers", "customer-10000 "]),
+                    ("2v", &["100000", "customer-10001 "]),
+                ],
+            )
+        };
+        let took = tokio::task::spawn_blocking(looking).await.expect("looking");
+        eprintln!(
+            "the dashboard is up with data in {:?}, all instances are there in {:?}",
+            took[0], took[1]
+        );
+        first_frame = first_frame.min(took[0]);
+    }
     let registry = Arc::new(Postgres::open(&address).await.expect("opening"));
     for _ in 0..2 {
         let began = Instant::now();
@@ -385,8 +404,8 @@ async fn soak_a_registry_of_ten_million_checks() {
         }
     }
     if cfg!(debug_assertions) {
-        eprintln!("not built for speed: {best:?} is no figure");
+        eprintln!("not built for speed: {best:?} and {first_frame:?} are no figures");
     } else {
-        assert!(best < Duration::from_secs(1), "{best:?}");
+        assert!(first_frame < Duration::from_secs(1), "{first_frame:?}");
     }
 }
