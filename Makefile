@@ -42,5 +42,5 @@ soak: needs ## The long runs, with their seeds and figures (VIGIE_SOAK_SEED=n re
 bench: needs ## The benchmarks
 	@cargo bench
 
-needs: ## Install what building and testing need (PostgreSQL's server programs, PgBouncer, a C compiler)
+needs: ## Install what building and testing need (PostgreSQL's server programs, PgBouncer, libfaketime, a C compiler)
 	@./.ci/needs

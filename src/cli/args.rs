@@ -108,6 +108,9 @@ pub(super) struct SandboxArgs {
     /// A real Odoo's odoo-bin, in place of the stand-ins
     #[arg(long, value_name = "PATH")]
     pub(super) odoo_bin: Option<PathBuf>,
+    /// Keep the registry in PostgreSQL, with a login and a configuration file for every role, as a team has it
+    #[arg(long)]
+    pub(super) shared: bool,
     /// Open no dashboard: print the path of the fleet's configuration file, and run until told to stop
     #[arg(long)]
     pub(super) no_tui: bool,

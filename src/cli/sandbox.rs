@@ -37,6 +37,7 @@ async fn fleet(args: SandboxArgs, shell: &Shell) -> Result<u8, Problem> {
     let options = FleetOptions {
         dir: args.dir,
         odoo_bin: args.odoo_bin,
+        shared: args.shared,
     };
     let say = |line: &str| shell.note(line);
     let mut fleet = tokio::select! {

@@ -26,6 +26,7 @@ mod jobs_kit;
 mod jobs_soak;
 mod jobs_worker;
 mod many;
+mod not_allowed;
 mod odoo;
 mod registry;
 mod rights;

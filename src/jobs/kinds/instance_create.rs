@@ -218,11 +218,10 @@ async fn look_by_sql(cx: &Cx, cluster: &Cluster, warnings: &mut Vec<String>) -> 
 }
 
 /// Where Odoo keeps its files unless it is told otherwise.
-const USUAL_DATA_DIRS: [&str; 4] = [
+const USUAL_DATA_DIRS: [&str; 3] = [
     "/var/lib/odoo",
     "/var/lib/odoo/.local/share/Odoo",
     "/opt/odoo/.local/share/Odoo",
-    "/root/.local/share/Odoo",
 ];
 
 /// Folders to look into where none is on record.

@@ -14,14 +14,15 @@ use std::path::{Path, PathBuf};
 const MARK: &str = ".vigie-sandbox";
 
 /// Root's own folder is closed to PostgreSQL's user; then the sandbox is here.
-const FOR_ROOT: &str = "/var/lib/vigie/sandbox";
+const FOR_ROOT: &str = "/var/lib/vigie";
 
-/// The folder when none is given: below the user's data.
-pub(super) fn default_dir() -> Result<PathBuf, Problem> {
+/// The folder when none is given: below the user's data. One with a shared registry is another one.
+pub(super) fn default_dir(shared: bool) -> Result<PathBuf, Problem> {
+    let name = if shared { "sandbox-shared" } else { "sandbox" };
     let platform = Platform::here().map_err(|error| Problem::new("sandbox", error.to_string()))?;
-    let own = platform.data_dir.join("sandbox");
+    let own = platform.data_dir.join(name);
     let blocked = Account::choose().is_some_and(|account| account.blocked_by(&own.join("cluster/data")).is_some());
-    Ok(if blocked { PathBuf::from(FOR_ROOT) } else { own })
+    Ok(if blocked { Path::new(FOR_ROOT).join(name) } else { own })
 }
 
 /// Takes the folder for a sandbox, made where it is missing.
@@ -65,7 +66,7 @@ impl Folder {
         let ports = fs::read_to_string(dir.join("ports.json")).unwrap_or_default();
         let config = dir.join("config.toml");
         if !config.exists() {
-            write(&config, &configuration(&dir))?;
+            write(&config, &configuration(&dir, None))?;
         }
         Ok(Self {
             ports: serde_json::from_str(&ports).unwrap_or_default(),
@@ -116,6 +117,18 @@ impl Folder {
         self.dir.join("odoo").join(code)
     }
 
+    /// Whether its registry is a database.
+    pub(super) fn is_shared(&self) -> bool {
+        self.dir.join("shared").exists()
+    }
+
+    /// Writes a configuration with the registry at this address; anew at every start, since its port may be another.
+    pub(super) fn share(&self, config: &Path, address: &str, password: &SecretRef) -> Result<(), Problem> {
+        let registry = (address.to_owned(), String::from(password.clone()));
+        write(config, &configuration(&self.dir, Some(&registry)))?;
+        write(&self.dir.join("shared"), "")
+    }
+
     /// Whether templates and instances were made. What an operator removed since does not come back.
     pub(super) fn is_seeded(&self) -> bool {
         self.dir.join("seeded").exists()
@@ -126,12 +139,20 @@ impl Folder {
     }
 }
 
-fn configuration(dir: &Path) -> String {
+fn configuration(dir: &Path, registry: Option<&(String, String)>) -> String {
     // Debug quotes as TOML's basic strings do, for paths that are text.
     let data = dir.join("vigie").display().to_string();
+    let (about, place, password) = match registry {
+        None => ("written once, yours to edit", String::new(), String::new()),
+        Some((address, password)) => (
+            "written at every start",
+            format!("registry = {address:?}\n"),
+            format!("[registry]\npassword = {password:?}\n\n"),
+        ),
+    };
     format!(
-        "# The sandbox's own settings: written once, yours to edit.\n\n\
-         [paths]\ndata_dir = {data:?}\n\n\
+        "# The sandbox's own settings: {about}.\n\n\
+         [paths]\ndata_dir = {data:?}\n{place}\n{password}\
          [fleet]\nname = \"sandbox\"\n\n\
          [checks]\ninterval = \"1m\"\ntimeout = \"5s\"\n\n\
          # Where `n` makes an instance.\n[screen]\nstart = \"instances\"\n"
@@ -209,9 +230,20 @@ mod tests {
 
     #[test]
     fn the_configuration_is_one_that_vigie_reads() {
-        let text = configuration(Path::new("/tmp/a \"b\" c"));
+        let text = configuration(Path::new("/tmp/a \"b\" c"), None);
         let settings = crate::config::parse("config.toml", &text).unwrap();
         assert_eq!(settings.paths.data_dir.0, "/tmp/a \"b\" c/vigie");
         assert_eq!(settings.fleet.name.as_str(), "sandbox");
+        let registry = (
+            "postgres://ada@127.0.0.1:5/fleet".to_owned(),
+            "file:/tmp/ada".to_owned(),
+        );
+        let text = configuration(Path::new("/tmp/a"), Some(&registry));
+        let settings = crate::config::parse("config.toml", &text).unwrap();
+        assert_eq!(settings.paths.data_dir.0, "/tmp/a/vigie");
+        assert!(
+            text.contains("registry = \"postgres://ada@127.0.0.1:5/fleet\""),
+            "{text}"
+        );
     }
 }

@@ -5,6 +5,7 @@ mod folder;
 mod odoo;
 mod roles;
 mod seed;
+mod shared;
 
 use super::cluster::Cluster;
 use super::companion::{Companion, end_stranger};
@@ -29,6 +30,8 @@ pub struct FleetOptions {
     pub dir: Option<PathBuf>,
     /// A real Odoo's `odoo-bin`, in place of the stand-ins.
     pub odoo_bin: Option<PathBuf>,
+    /// The registry is a database with a login for every role, as a team has it, not a file.
+    pub shared: bool,
 }
 
 /// One of the fleet's servers.
@@ -104,7 +107,7 @@ impl SandboxFleet {
         let dir = match &options.dir {
             Some(dir) => std::path::absolute(dir)
                 .map_err(|error| Problem::new("sandbox", format!("{}: {error}", dir.display())))?,
-            None => folder::default_dir()?,
+            None => folder::default_dir(options.shared)?,
         };
         progress(&format!("the sandbox is in {}", dir.display()));
         progress("PostgreSQL …");
@@ -148,6 +151,16 @@ impl SandboxFleet {
             return Ok(());
         };
         roles::make(cluster, &self.folder).await?;
+        // One that is shared stays so.
+        if self.options.shared && !self.folder.is_shared() && self.folder.is_seeded() {
+            return Err(
+                Problem::new("sandbox_folder", "this sandbox keeps its registry in a file")
+                    .hint("give another --dir, or leave --shared out"),
+            );
+        }
+        if self.options.shared || self.folder.is_shared() {
+            shared::make(cluster, &self.folder, progress).await?;
+        }
         for place in &PLACES {
             let odoo = match &self.options.odoo_bin {
                 Some(program) => odoo::real(program, place.code, &mut self.folder, cluster).await?,

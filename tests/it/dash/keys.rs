@@ -566,12 +566,12 @@ fn what_of_a_large_fleet_is_not_read_yet_is_not_said_to_be_nothing() {
     dash.press("j");
     dash.must_see("Reading…");
     assert!(!dash.screen().contains("No instance yet."));
-    dash.press("k v");
+    dash.press("k 9");
     dash.must_see("reading…");
     dash.load(whole);
     assert!(!dash.screen().contains("reading…"));
     dash.must_see(&others.to_string());
-    dash.press("V j").press("1 j");
+    dash.press("1 j");
     assert!(!dash.screen().contains("Reading…"));
 }
 

@@ -28,10 +28,24 @@ impl Shared {
         let cluster = own_cluster();
         let client = connect(&cluster.superuser_config("postgres")).await;
         client.batch_execute("CREATE DATABASE registry").await.unwrap();
-        let address = address(cluster.port());
         let options = || with_password(&cluster.dir().join("superuser.password"));
-        Postgres::init_as(&address, options()).await.unwrap();
-        let registry: Arc<dyn Registry> = Arc::new(Postgres::open_as(&address, options()).await.unwrap());
+        let own = format!(
+            "postgres://postgres@127.0.0.1:{}/registry?sslmode=disable",
+            cluster.port()
+        );
+        Postgres::init_as(&own, options()).await.unwrap();
+        let registry: Arc<dyn Registry> = Arc::new(Postgres::open_as(&own, options()).await.unwrap());
+        // Workers may do what workers may, and no more.
+        client
+            .batch_execute("CREATE ROLE crew LOGIN PASSWORD 'crew' IN ROLE saas_worker")
+            .await
+            .unwrap();
+        std::fs::write(cluster.dir().join("crew.password"), "crew").unwrap();
+        std::fs::set_permissions(
+            cluster.dir().join("crew.password"),
+            std::os::unix::fs::PermissionsExt::from_mode(0o600),
+        )
+        .unwrap();
         Self { cluster, registry }
     }
 
@@ -39,9 +53,9 @@ impl Shared {
         address(self.cluster.port())
     }
 
-    /// Where its superuser's password is.
+    /// Where its workers' password is.
     pub(super) fn password_file(&self) -> PathBuf {
-        self.cluster.dir().join("superuser.password")
+        self.cluster.dir().join("crew.password")
     }
 
     /// The registry as it is reached by another port: through a wire that can be cut.
@@ -65,7 +79,7 @@ impl Shared {
 }
 
 fn address(port: u16) -> String {
-    format!("postgres://postgres@127.0.0.1:{port}/registry?sslmode=disable")
+    format!("postgres://crew@127.0.0.1:{port}/registry?sslmode=disable")
 }
 
 /// How to connect with the password in this file.
