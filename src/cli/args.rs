@@ -13,6 +13,7 @@ pub(super) use secrets::SecretsVerb;
 use super::args_audit::AuditArgs;
 use super::args_explain::{ExplainArgs, TimelineArgs};
 use super::args_view::ViewArgs;
+use crate::sandbox::Scale;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -111,6 +112,9 @@ pub(super) struct SandboxArgs {
     /// Keep the registry in PostgreSQL, with a login and a configuration file for every role, as a team has it
     #[arg(long)]
     pub(super) shared: bool,
+    /// No fleet, but a registry of this size (1000x100000), to see how the dashboard does on a large one
+    #[arg(long, value_name = "SERVERSxINSTANCES", conflicts_with_all = ["odoo_bin", "shared"])]
+    pub(super) generate: Option<Scale>,
     /// Open no dashboard: print the path of the fleet's configuration file, and run until told to stop
     #[arg(long)]
     pub(super) no_tui: bool,

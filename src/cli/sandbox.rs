@@ -8,8 +8,9 @@ use crate::config::Loaded;
 use crate::domain::Problem;
 use crate::jobs::worker::stop_on_signals;
 use crate::ops::Ops;
-use crate::sandbox::{FleetOptions, SandboxFleet};
+use crate::sandbox::{FleetOptions, SandboxFleet, Scale, generated};
 use crate::tui::dashboard;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,9 @@ async fn fleet(args: SandboxArgs, shell: &Shell) -> Result<u8, Problem> {
     // A dashboard that could not be shown is said before a fleet is started for it.
     if !args.no_tui {
         screen::needs_terminal()?;
+    }
+    if let Some(scale) = args.generate {
+        return generate(args.dir, scale, args.no_tui, shell).await;
     }
     // Told to stop while it starts, it stops what it started.
     let stop = stop_on_signals()
@@ -53,6 +57,26 @@ async fn fleet(args: SandboxArgs, shell: &Shell) -> Result<u8, Problem> {
     Ok(status)
 }
 
+/// A registry alone: there is nothing to stop.
+async fn generate(dir: Option<PathBuf>, scale: Scale, no_tui: bool, shell: &Shell) -> Result<u8, Problem> {
+    let say = |line: &str| shell.note(line);
+    let loaded = generated(dir, scale, open::actor("sandbox"), &say).await?;
+    if no_tui {
+        shell.note("its configuration file:");
+        return print_config(&loaded.places.config, shell).map(|()| 0);
+    }
+    let _log = open::logging(&loaded, false);
+    screen::show(loaded).await
+}
+
+fn print_config(path: &Path, shell: &Shell) -> Result<(), Problem> {
+    let config = path.display().to_string();
+    if shell.json() {
+        return shell.json_line(&serde_json::json!({ "config": config }));
+    }
+    shell.line(config)
+}
+
 async fn show(
     fleet: &mut SandboxFleet,
     opened: &mut Option<Ops>,
@@ -71,12 +95,7 @@ async fn show(
     }
     if no_tui {
         shell.note("the fleet runs until this process is told to stop (Ctrl-C); its configuration file:");
-        let config = fleet.config_path().display().to_string();
-        if shell.json() {
-            shell.json_line(&serde_json::json!({ "config": config }))?;
-        } else {
-            shell.line(config)?;
-        }
+        print_config(fleet.config_path(), shell)?;
         stop.cancelled().await;
         return Ok(0);
     }

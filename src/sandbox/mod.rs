@@ -8,8 +8,10 @@ pub mod binaries;
 pub mod cluster;
 mod companion;
 pub mod fleet;
+mod generate;
 pub mod odoo;
 
 pub use cluster::{Cluster, ClusterError, ClusterOptions};
 pub use fleet::{FleetOptions, SandboxFleet};
+pub use generate::{Scale, generated};
 pub use odoo::{Faults, Instead, Standin, StandinHandle, StandinOptions};

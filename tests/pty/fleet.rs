@@ -369,7 +369,7 @@ fn keys_are_answered_while_a_log_pours_in() {
 }
 
 /// Types `?` and Esc in turns; how long each took to show, the shortest first, and all of them.
-fn open_and_close_help(session: &mut Session) -> (Vec<Duration>, Duration) {
+pub(super) fn open_and_close_help(session: &mut Session) -> (Vec<Duration>, Duration) {
     let began = Instant::now();
     let mut times = Vec::new();
     for n in 0..30 {

@@ -17,4 +17,5 @@ mod prompt;
 mod sandbox;
 mod screen;
 mod shared;
+mod speed;
 mod view;

@@ -71,13 +71,13 @@ fn a_quiet_fleet_costs_no_byte_and_no_wake_up() {
     }
 }
 
-fn minute() -> u64 {
+pub(super) fn minute() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.expect("a clock after 1970").as_secs() / 60
 }
 
 /// How often the threads of a process went to sleep of their own accord.
-fn wake_ups(pid: Pid) -> u64 {
+pub(super) fn wake_ups(pid: Pid) -> u64 {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).expect("its threads");
     tasks
         .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("status")).ok())
@@ -233,7 +233,7 @@ fn without_a_terminal_it_says_what_to_do() {
 
 impl Session {
     /// Waits until nothing has come for so long.
-    fn until_quiet(&self, time: Duration) {
+    pub(super) fn until_quiet(&self, time: Duration) {
         let deadline = Instant::now() + DEADLINE;
         let (mut last, mut since) = (self.raw().len(), Instant::now());
         while since.elapsed() < time {

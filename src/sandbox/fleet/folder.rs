@@ -1,6 +1,6 @@
 //! The sandbox's folder: where it is by default, its secrets, its configuration, and the ports it had.
 
-use crate::config::Platform;
+use crate::config::{Arguments, Loaded, Platform};
 use crate::domain::{Problem, Secret, SecretRef};
 use crate::sandbox::account::{Account, make_passable};
 use base64::Engine;
@@ -16,9 +16,8 @@ const MARK: &str = ".vigie-sandbox";
 /// Root's own folder is closed to PostgreSQL's user; then the sandbox is here.
 const FOR_ROOT: &str = "/var/lib/vigie";
 
-/// The folder when none is given: below the user's data. One with a shared registry is another one.
-pub(super) fn default_dir(shared: bool) -> Result<PathBuf, Problem> {
-    let name = if shared { "sandbox-shared" } else { "sandbox" };
+/// The folder when none is given: below the user's data.
+pub(in crate::sandbox) fn default_dir(name: &str) -> Result<PathBuf, Problem> {
     let platform = Platform::here().map_err(|error| Problem::new("sandbox", error.to_string()))?;
     let own = platform.data_dir.join(name);
     let blocked = Account::choose().is_some_and(|account| account.blocked_by(&own.join("cluster/data")).is_some());
@@ -45,7 +44,7 @@ pub(super) fn claim(dir: &Path) -> Result<(), Problem> {
 
 /// The folder, and what is known of it.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(in crate::sandbox) struct Folder {
     pub(super) dir: PathBuf,
     /// The configuration file.
     pub(super) config: PathBuf,
@@ -56,6 +55,34 @@ impl Folder {
     /// Takes the folder, and writes what is missing in it. The configuration is written once: it may be
     /// edited.
     pub(super) fn open(dir: &Path) -> Result<Self, Problem> {
+        Self::take(dir, configuration)
+    }
+
+    /// The folder of a registry that was generated `as_large`, and of no other. Nothing stands behind its
+    /// servers, so nobody may ask them.
+    pub(in crate::sandbox) fn open_generated(dir: &Path, as_large: &str) -> Result<Self, Problem> {
+        claim(dir)?;
+        let mark = dir.join("generated");
+        match fs::read_to_string(&mark) {
+            Ok(text) if text.trim_end() == as_large => {}
+            Ok(text) => {
+                let message = format!("{} holds a registry of {}", dir.display(), text.trim_end());
+                return Err(Problem::new("sandbox_folder", message).hint("give --dir another folder"));
+            }
+            Err(_) if dir.join("config.toml").exists() => {
+                let message = format!("{} holds a sandbox with a fleet", dir.display());
+                return Err(Problem::new("sandbox_folder", message).hint("give --dir another folder"));
+            }
+            Err(_) => write(&mark, as_large)?,
+        }
+        Self::take(dir, |dir| {
+            let alone = "\n# Nothing stands behind the servers: nobody asks them.\n\
+                         [worker]\nautostart = false\nchecks = false\n";
+            configuration(dir) + alone
+        })
+    }
+
+    fn take(dir: &Path, configuration: impl FnOnce(&Path) -> String) -> Result<Self, Problem> {
         claim(dir)?;
         let dir = dir.canonicalize().map_err(|error| wrong(dir, &error))?;
         for name in ["secrets", "vigie"] {
@@ -73,6 +100,18 @@ impl Folder {
             config,
             dir,
         })
+    }
+
+    /// The settings that stand there. The user's own, and those of the environment, are not for a sandbox.
+    ///
+    /// # Errors
+    /// When the file was edited and has a mistake.
+    pub(in crate::sandbox) fn settings(&self) -> Result<Loaded, Problem> {
+        let arguments = Arguments {
+            config: Some(self.config.clone()),
+            registry: None,
+        };
+        crate::config::load(&arguments, &BTreeMap::new()).map_err(|error| Problem::new("config", error.to_string()))
     }
 
     /// The port this server had last time.

@@ -12,7 +12,7 @@ use super::companion::{Companion, end_stranger};
 use crate::config::Loaded;
 use crate::domain::Problem;
 use crate::ops::Ops;
-use folder::Folder;
+pub(super) use folder::{Folder, default_dir};
 use odoo::Odoo;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -107,7 +107,8 @@ impl SandboxFleet {
         let dir = match &options.dir {
             Some(dir) => std::path::absolute(dir)
                 .map_err(|error| Problem::new("sandbox", format!("{}: {error}", dir.display())))?,
-            None => folder::default_dir(options.shared)?,
+            // One with a shared registry is another one.
+            None => default_dir(if options.shared { "sandbox-shared" } else { "sandbox" })?,
         };
         progress(&format!("the sandbox is in {}", dir.display()));
         progress("PostgreSQL …");
@@ -182,13 +183,7 @@ impl SandboxFleet {
     /// # Errors
     /// When the file was edited and has a mistake.
     pub fn settings(&self) -> Result<Arc<Loaded>, Problem> {
-        let arguments = crate::config::Arguments {
-            config: Some(self.folder.config.clone()),
-            registry: None,
-        };
-        crate::config::load(&arguments, &std::collections::BTreeMap::new())
-            .map(Arc::new)
-            .map_err(|error| Problem::new("config", error.to_string()))
+        self.folder.settings().map(Arc::new)
     }
 
     /// Starts the fleet's worker, and writes down what the fleet is: servers at the addresses they
