@@ -153,8 +153,8 @@ fn measure(config: &Path, instances: &str, rounds: usize) -> Figures {
     }
     let (bytes, woken, cpu) = idle(&session, dashboard);
     let resident = resident(dashboard);
-    session.type_in("q");
-    assert_eq!(session.until_ended(), 0);
+    session.signal(session.guard(), Signal::TERM);
+    assert_eq!(session.until_ended(), 143);
     Figures {
         ready,
         keys,
@@ -175,7 +175,10 @@ fn flooded(config: &Path) -> (Vec<Duration>, u64, u64) {
     let mut session = start(config);
     session.until_text("prod-0001");
     session.type_in("o");
-    session.until_text("file");
+    session.until_text("open a log on prod-0001");
+    // Here, not on the server.
+    session.type_in("\t");
+    session.until_screen("the other place", |screen| !screen.contents().contains("odoo-server.log"));
     session.type_in(path.to_str().expect("text"));
     session.type_in("\r");
     session.until_text("the first line");
