@@ -178,7 +178,9 @@ fn flooded(config: &Path) -> (Vec<Duration>, u64, u64) {
     session.until_text("open a log on prod-0001");
     // Here, not on the server.
     session.type_in("\t");
-    session.until_screen("the other place", |screen| !screen.contents().contains("odoo-server.log"));
+    session.until_screen("the other place", |screen| {
+        !screen.contents().contains("odoo-server.log")
+    });
     session.type_in(path.to_str().expect("text"));
     session.type_in("\r");
     session.until_text("the first line");

@@ -55,7 +55,7 @@ impl Folder {
     /// Takes the folder, and writes what is missing in it. The configuration is written once: it may be
     /// edited.
     pub(super) fn open(dir: &Path) -> Result<Self, Problem> {
-        Self::take(dir, configuration)
+        Self::take(dir, |dir| configuration(dir, None))
     }
 
     /// The folder of a registry that was generated `as_large`, and of no other. Nothing stands behind its
@@ -78,7 +78,7 @@ impl Folder {
         Self::take(dir, |dir| {
             let alone = "\n# Nothing stands behind the servers: nobody asks them.\n\
                          [worker]\nautostart = false\nchecks = false\n";
-            configuration(dir) + alone
+            configuration(dir, None) + alone
         })
     }
 
@@ -93,7 +93,7 @@ impl Folder {
         let ports = fs::read_to_string(dir.join("ports.json")).unwrap_or_default();
         let config = dir.join("config.toml");
         if !config.exists() {
-            write(&config, &configuration(&dir, None))?;
+            write(&config, &configuration(&dir))?;
         }
         Ok(Self {
             ports: serde_json::from_str(&ports).unwrap_or_default(),
