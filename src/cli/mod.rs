@@ -12,6 +12,7 @@ mod screen;
 mod shell;
 mod show;
 mod table;
+mod themes;
 mod verbs;
 
 use crate::domain::Problem;

@@ -3,7 +3,8 @@
 use super::args_view::ViewArgs;
 use super::open;
 use super::shell::Shell;
-use crate::config::{self, Loaded, Notify, StartPane};
+use super::themes;
+use crate::config::{self, Ascii, Colours, Loaded, Notify, StartPane};
 use crate::domain::log::{LogPlace, LogTarget};
 use crate::domain::{Problem, SafeText};
 use crate::ops::Ops;
@@ -13,7 +14,7 @@ use crate::tui::model::{AlertSettings, Message, Notice, NoticeLevel, Osc, Pane, 
 use crate::tui::run::Pace;
 use crate::tui::task::{LogDoor, OpsDoor, Post, memory};
 use crate::tui::term::{Modes, is_terminal};
-use crate::tui::theme::{Depth, Theme};
+use crate::tui::theme::{Depth, Theme, ThemeSet};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -72,12 +73,15 @@ async fn view(loaded: Arc<Loaded>, ViewArgs { files, on }: ViewArgs) -> Result<u
     }
     let (mut dashboard, odd) = dashboard(&loaded);
     dashboard.ui.files = targets;
+    let themes = dashboard.themes.clone();
     if let Some(ops) = &ops {
         let ops = ops.clone();
         dashboard.redact = Arc::new(move |text| ops.redacted(text));
     }
+    let mut watcher = None;
     let end = dashboard::show(dashboard, |post| {
         tell_odd(post, odd);
+        watcher = themes::follow(&themes, &loaded, post);
         LogDoor::new(ops, loaded.places.data_dir.clone())
     })
     .await
@@ -112,15 +116,18 @@ pub(super) async fn show(loaded: Arc<Loaded>) -> Result<u8, Problem> {
     needs_terminal()?;
     let (mut dashboard, mut odd) = dashboard(&loaded);
     let file = loaded.places.screen_file();
-    let ops = open::ops(loaded, "dashboard").await?;
+    let ops = open::ops(Arc::clone(&loaded), "dashboard").await?;
     let noted = ops.loaded().places.alerts_file(&ops.registry().place());
     dashboard.ui.alerts = alerts(&ops, &noted, &mut odd);
+    let themes = dashboard.themes.clone();
+    let mut watcher = None;
     dashboard.redact = Arc::new({
         let ops = ops.clone();
         move |text| ops.redacted(text)
     });
     let end = dashboard::show(dashboard, |post| {
         tell_odd(post, odd);
+        watcher = themes::follow(&themes, &loaded, post);
         OpsDoor::new(ops, post).remembering(file).noting(noted)
     })
     .await
@@ -135,10 +142,17 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
     let mut odd = loaded.warnings.clone();
     let (keymap, clashes) = keymap(loaded);
     odd.extend(clashes.iter().map(ToString::to_string));
-    let theme = theme(loaded).unwrap_or_else(|why| {
-        odd.push(why);
-        Theme::default()
-    });
+    let themes = ThemeSet::new(depth(screen.colours));
+    odd.extend(themes::read_all(&themes, &loaded.places.themes_dir));
+    let theme = theme(loaded)
+        .map(|theme| theme.name().to_owned())
+        .unwrap_or_else(|why| {
+            // A mistake in its file was told with the others.
+            if !odd.contains(&why) {
+                odd.push(why);
+            }
+            Theme::default().name().to_owned()
+        });
     let remembered = memory::load(&loaded.places.screen_file()).unwrap_or_else(|problem| {
         odd.push(problem.message);
         Remembered::default()
@@ -153,7 +167,10 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
             root_domain: settings.root_domain().map(str::to_owned),
             reserved: settings.reserved_names().to_vec(),
             admin_login: settings.fleet.admin_login.clone(),
-            ascii: screen.ascii,
+            ascii: ascii(screen.ascii),
+            theme,
+            themes: themes.names(),
+            mouse: screen.mouse,
             start: match screen.start {
                 StartPane::Servers => Pane::Servers,
                 StartPane::Instances => Pane::List,
@@ -164,7 +181,7 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
             files: Vec::new(),
             menu_delay: screen.menu_delay.0,
         },
-        theme: theme.for_depth(depth()),
+        themes,
         modes: Modes {
             mouse: screen.mouse,
             keyboard: screen.keyboard_protocol,
@@ -211,9 +228,30 @@ fn osc(notify: Notify) -> Option<Osc> {
     })
 }
 
-/// How many colours the terminal shows.
-fn depth() -> Depth {
+/// Whether only ASCII is drawn: as the settings say; by themselves where the locale has nothing else.
+fn ascii(setting: Ascii) -> bool {
+    let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    match setting {
+        Ascii::Always(is) => is,
+        Ascii::Auto => var("LC_ALL")
+            .or_else(|| var("LC_CTYPE"))
+            .or_else(|| var("LANG"))
+            .is_some_and(|locale| !is_utf8(&locale)),
+    }
+}
+
+/// Whether a locale's name says that its characters are UTF-8.
+fn is_utf8(locale: &str) -> bool {
+    let locale = locale.to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
+/// How many colours the terminal shows: as the settings say, else as it says itself.
+fn depth(setting: Colours) -> Depth {
     let var = |name| std::env::var(name).ok();
+    if let Some(depth) = Depth::named(setting.name()) {
+        return depth;
+    }
     Depth::of(
         var("NO_COLOR").as_deref(),
         var("COLORTERM").as_deref(),

@@ -15,7 +15,7 @@ pub use load::{Arguments, ENVIRONMENT, LoadError, Loaded, load};
 pub use parse::{ConfigError, nearest, parse};
 pub use paths::{PathError, Places, Platform, private_dir, write_private};
 pub use settings::{
-    Checks, Fleet, KeyList, Keys, Limits, Log, LogLevel, Paths, ReadyKeys, RegistrySettings, Retention, Screen,
-    Settings, StartPane, WorkerSettings,
+    Ascii, Checks, Colours, Fleet, KeyList, Keys, Limits, Log, LogLevel, Paths, ReadyKeys, RegistrySettings, Retention,
+    Screen, Settings, StartPane, WorkerSettings,
 };
 pub use value::{Bounded, KeyText, PathText, Percent, PlaceText, SecretText, Span, is_address};

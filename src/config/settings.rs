@@ -186,7 +186,9 @@ pub struct Screen {
     /// Whether the terminal is asked to tell more keys apart.
     pub keyboard_protocol: bool,
     /// Whether only ASCII is drawn.
-    pub ascii: bool,
+    pub ascii: Ascii,
+    /// How many colours are used.
+    pub colours: Colours,
     /// The pane in which the dashboard starts.
     pub start: StartPane,
 }
@@ -286,6 +288,80 @@ impl Keys {
                 .iter()
                 .map(|(place, keys)| (Some(place.as_str()), keys.list()))
                 .collect(),
+        }
+    }
+}
+
+/// Whether only ASCII is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ascii {
+    /// Where the locale has nothing else.
+    Auto,
+    /// As said.
+    Always(bool),
+}
+
+impl Serialize for Ascii {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str("auto"),
+            Self::Always(is) => serializer.serialize_bool(*is),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Ascii {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Is;
+        impl serde::de::Visitor<'_> for Is {
+            type Value = Ascii;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("true, false or \"auto\"")
+            }
+            fn visit_bool<E: serde::de::Error>(self, is: bool) -> Result<Ascii, E> {
+                Ok(Ascii::Always(is))
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Ascii, E> {
+                match text {
+                    "auto" => Ok(Ascii::Auto),
+                    other => Err(E::custom(format!("found {other:?}, expected true, false or \"auto\""))),
+                }
+            }
+        }
+        deserializer.deserialize_any(Is)
+    }
+}
+
+/// How many colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Colours {
+    /// As many as the terminal shows, by `NO_COLOR`, `COLORTERM` and `TERM`.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// All of them.
+    #[serde(rename = "true")]
+    All,
+    /// 256.
+    #[serde(rename = "256")]
+    Indexed,
+    /// 16.
+    #[serde(rename = "16")]
+    Sixteen,
+    /// None.
+    #[serde(rename = "none")]
+    None,
+}
+
+impl Colours {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::All => "true",
+            Self::Indexed => "256",
+            Self::Sixteen => "16",
+            Self::None => "none",
         }
     }
 }
@@ -397,7 +473,8 @@ impl Default for Screen {
             menu_delay: Span::ms(300),
             mouse: false,
             keyboard_protocol: false,
-            ascii: false,
+            ascii: Ascii::Auto,
+            colours: Colours::Auto,
             start: StartPane::Servers,
         }
     }

@@ -5,6 +5,7 @@
 //! the handle ([`Remote::read_only`]), not of the code that uses it: a read-only handle refuses
 //! every write before a byte is sent.
 
+mod enter;
 mod error;
 pub mod hook;
 pub mod host;

@@ -5,7 +5,7 @@ use super::model::{Message, Model, Notice, NoticeLevel, UiSettings};
 use super::run::{Clock, Counts, End, Loop, Pace};
 use super::task::{Door, Executor, Post, mailbox};
 use super::term::{FrameBackend, Modes, Panicked, Redact, Screen, TtyHost};
-use super::theme::Theme;
+use super::theme::ThemeSet;
 use crate::domain::SafeText;
 use ratatui::Terminal;
 use std::future::Future;
@@ -27,7 +27,7 @@ pub struct Dashboard {
     /// What the model is told.
     pub ui: UiSettings,
     /// Colours.
-    pub theme: Theme,
+    pub themes: ThemeSet,
     /// What is switched on in the terminal.
     pub modes: Modes,
     /// How much a turn of the loop takes on.
@@ -40,7 +40,7 @@ impl Default for Dashboard {
     fn default() -> Self {
         Self {
             ui: UiSettings::default(),
-            theme: Theme::default(),
+            themes: ThemeSet::default(),
             modes: Modes::default(),
             pace: Pace::default(),
             redact: Arc::new(str::to_owned),
@@ -104,7 +104,8 @@ pub async fn show<D: Door>(dashboard: Dashboard, door: impl FnOnce(&Post) -> D) 
         host: &mut host,
         terminal: &mut terminal,
         model: &mut model,
-        theme: &dashboard.theme,
+        themes: &dashboard.themes,
+        mouse: dashboard.modes.mouse,
         mailbox: &mut mailbox,
         submit: &mut |effect| executor.submit(effect),
         clock: &Clock::new(jiff::tz::TimeZone::system()),

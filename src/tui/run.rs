@@ -4,9 +4,9 @@
 //! what comes from elsewhere is drawn at most every [`Pace::frame`]. Neither can starve the other:
 //! a turn takes a bounded number of each. With nothing due there is no wake-up.
 
-use super::model::{Answer, Effect, Message, Model, Now, Osc};
+use super::model::{Answer, Effect, Lend, Message, Model, Now, Osc};
 use super::task::Mailbox;
-use super::theme::Theme;
+use super::theme::ThemeSet;
 use super::{update, view};
 use crate::domain::SafeText;
 use crossterm::event::Event;
@@ -14,6 +14,7 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use std::io;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How much a turn of the loop takes on.
@@ -97,6 +98,16 @@ pub trait Host {
     /// # Errors
     /// When the terminal has gone meanwhile.
     fn suspend(&mut self) -> io::Result<()>;
+    /// Lends the terminal to a program, and takes it again when that ends; its exit code, `None` where a
+    /// signal ended it.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    fn lend(&mut self, _command: &mut Command) -> io::Result<Option<i32>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Takes the mouse, or leaves it to the terminal.
+    fn mouse(&mut self, _on: bool) {}
     /// Puts a text into the clipboard of the terminal, where it takes that.
     fn copy(&mut self, _text: &str) {}
     /// Calls the operator: by the bell, and by a notice to the desktop.
@@ -141,7 +152,7 @@ pub struct Loop<'a, H: Host> {
     /// What it changes.
     pub model: &'a mut Model,
     /// What it draws with.
-    pub theme: &'a Theme,
+    pub themes: &'a ThemeSet,
     /// What it is told.
     pub mailbox: &'a mut Mailbox,
     /// Who does what it wants done. Must not wait.
@@ -150,9 +161,14 @@ pub struct Loop<'a, H: Host> {
     pub clock: &'a Clock,
     /// How much a turn takes on.
     pub pace: Pace,
+    /// Whether the mouse is taken.
+    pub mouse: bool,
     /// What it has done so far.
     pub counts: Counts,
 }
+
+/// The shortest time between two frames while nobody looks.
+const AWAY: Duration = Duration::from_secs(1);
 
 /// What woke the loop.
 enum Woken {
@@ -163,9 +179,9 @@ enum Woken {
 }
 
 /// What the loop does besides going on.
-#[derive(Clone, Copy)]
 enum Turn {
     Suspend,
+    Lend(Box<Lend>),
     End(End),
 }
 
@@ -202,10 +218,16 @@ where
         loop {
             match turn.take() {
                 Some(Turn::End(end)) => return Ok(end),
-                Some(Turn::Suspend) => {
+                Some(away @ (Turn::Suspend | Turn::Lend(_))) => {
                     // Nobody may take the operator's keys away from the shell.
                     drop(input);
-                    self.host.suspend()?;
+                    let lent = match away {
+                        Turn::Lend(lend) => Some(self.lend(*lend)),
+                        _ => {
+                            self.host.suspend()?;
+                            None
+                        }
+                    };
                     input = self.host.input()?;
                     // A stop that came in twice is not meant for after the pause.
                     while let Some(signal) = self.host.signals().next().now_or_never() {
@@ -216,13 +238,23 @@ where
                         }
                     }
                     turn = self.draw_anew()?;
-                    (dirty, drawn_at) = (false, Some(Instant::now()));
+                    if let Some(lent) = lent {
+                        let now = self.clock.now();
+                        turn = turn.or(self.feed(lent, &now));
+                    }
+                    (dirty, drawn_at) = (false, None);
                     continue;
                 }
                 None => {}
             }
             dirty |= self.model.take_dirty();
-            let frame_due = drawn_at.map(|at| at + self.pace.frame);
+            // While nobody looks, changes wait a little longer to be drawn together.
+            let pace = if self.model.home.away {
+                self.pace.frame.max(AWAY)
+            } else {
+                self.pace.frame
+            };
+            let frame_due = drawn_at.map(|at| at + pace);
             if dirty && frame_due.is_none_or(|due| due <= Instant::now()) {
                 self.draw()?;
                 (dirty, drawn_at) = (false, Some(Instant::now()));
@@ -333,6 +365,7 @@ where
         match effect {
             Effect::Quit => Some(Turn::End(End::Quit)),
             Effect::Suspend => Some(Turn::Suspend),
+            Effect::Lend(lend) => Some(Turn::Lend(lend)),
             Effect::Copy(text) => {
                 self.host.copy(&text);
                 None
@@ -345,6 +378,20 @@ where
                 (self.submit)(effect);
                 None
             }
+        }
+    }
+
+    /// Lends the terminal; what came of it.
+    fn lend(&mut self, lend: Lend) -> Message {
+        let mut words = lend.argv.iter();
+        let mut command = Command::new(words.next().map(String::as_str).unwrap_or_default());
+        command.args(words).envs(lend.env);
+        for (name, value) in &lend.secrets {
+            command.env(name, value.secret().expose());
+        }
+        Message::Lent {
+            title: lend.title,
+            ended: self.host.lend(&mut command).map_err(|error| error.to_string()),
         }
     }
 
@@ -363,9 +410,15 @@ where
     fn draw(&mut self) -> io::Result<()> {
         let now = self.clock.now();
         self.counts.frames += 1;
-        let (model, theme) = (&*self.model, self.theme);
+        let mouse = self.model.wants_mouse();
+        if self.mouse != mouse {
+            self.mouse = mouse;
+            self.host.mouse(mouse);
+        }
+        let theme = self.themes.get(self.model.theme());
+        let model = &*self.model;
         self.terminal
-            .draw(|frame| view::view(model, theme, &now, frame))
+            .draw(|frame| view::view(model, &theme, &now, frame))
             .map_err(Into::into)?;
         Ok(())
     }

@@ -130,7 +130,8 @@ fn start_with(pace: Pace, inputs: Vec<BoxStream<'static, Event>>) -> Running {
                     host: &mut host,
                     terminal: &mut terminal,
                     model: &mut model,
-                    theme: &Theme::default(),
+                    themes: &crate::tui::theme::ThemeSet::default(),
+                    mouse: false,
                     mailbox: &mut mailbox,
                     submit: &mut |effect| {
                         if effect == Effect::LoadFleet {

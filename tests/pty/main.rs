@@ -13,6 +13,7 @@ mod attention;
 mod fleet;
 mod guard;
 mod harness;
+mod home;
 mod prompt;
 mod sandbox;
 mod screen;

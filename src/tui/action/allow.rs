@@ -89,6 +89,8 @@ pub fn deed(id: ActionId, place: Place) -> Option<Deed> {
         (Id::New, Place::Templates) => Deed::AddTemplate,
         (Id::New, _) => Deed::CreateInstance,
         (Id::Edit, _) => Deed::EditServer,
+        (Id::Shell, _) => Deed::EditServer,
+        (Id::Psql, _) => Deed::HandOutPassword,
         (Id::Test, _) => Deed::TestServer,
         (Id::Check | Id::CheckAll, _) => Deed::KeepCheck,
         _ => return None,
@@ -164,6 +166,12 @@ pub fn allowed(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
         // Where no job has worked on a server, its own log is asked for.
         Id::Log if on.job.is_none() && on.place != Place::Servers => Err("no job has worked on it lately".to_owned()),
         Id::Log if on.job.is_none() && on.server.is_none() => Err("no server is selected".to_owned()),
+        Id::Shell if on.server.is_none() => Err("no server is selected".to_owned()),
+        Id::Psql if on.instance.is_none() => Err("no instance is selected".to_owned()),
+        Id::CopyName | Id::CopyField => some(on.selected, "row"),
+        Id::EditConfig | Id::Compact | Id::ZoomIn | Id::ZoomOut if on.only_log => {
+            Err("there is nothing but the log".to_owned())
+        }
         Id::LogClose if !on.file => Err("no file is open".to_owned()),
         Id::LogClose if on.only_log => Err(format!("there is nothing behind it{}", hint(on, Id::Quit))),
         Id::NextMark | Id::PreviousMark if on.marks == 0 => {

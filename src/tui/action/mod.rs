@@ -3,6 +3,7 @@
 
 mod allow;
 mod find_table;
+mod home_table;
 mod key;
 mod keymap;
 mod line;
@@ -21,15 +22,17 @@ pub use ready::Ready;
 pub use wanted::{KeyClash, MENU, Wanted};
 
 /// The table, in its parts.
-const PARTS: [&[Action]; 4] = [
+const PARTS: [&[Action]; 5] = [
     table::ACTIONS,
     find_table::FIND,
     table_alerts::ACTIONS,
+    home_table::ACTIONS,
     table_log::ACTIONS,
 ];
 
 /// Everything that can be done.
-pub const ACTIONS: &[Action] = &joined::<{ PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len() }>();
+pub const ACTIONS: &[Action] =
+    &joined::<{ PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len() + PARTS[4].len() }>();
 
 /// The parts one behind the other, the log's last.
 const fn joined<const N: usize>() -> [Action; N] {
@@ -268,6 +271,17 @@ pub enum ActionId {
     Acknowledge,
     Snooze,
     Mute,
+    CopyName,
+    CopyField,
+    ZoomIn,
+    ZoomOut,
+    Arrange,
+    Compact,
+    Theme,
+    Mouse,
+    EditConfig,
+    Shell,
+    Psql,
     Zoom,
     Help,
     Redraw,

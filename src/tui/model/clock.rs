@@ -47,6 +47,11 @@ impl Model {
                 .any(|job| matches!(job.state, JobState::Running | JobState::Undoing) && job.waits_for_key.is_none())
     }
 
+    /// Whether something turns, and somebody looks.
+    fn turns(&self) -> bool {
+        self.is_working() && !self.home.away
+    }
+
     /// The spinner's picture now.
     pub fn spinner(now: &Now) -> u128 {
         now.mono.as_millis() / SPINNER.as_millis()
@@ -61,7 +66,7 @@ impl Model {
     pub fn should_show(&self, now: &Now) -> Shown {
         Shown {
             minute: now.minute(),
-            spinner: if self.is_working() { Self::spinner(now) } else { 0 },
+            spinner: if self.turns() { Self::spinner(now) } else { 0 },
             menu: self.menu_stands(now),
         }
     }
@@ -77,7 +82,7 @@ impl Model {
                 next = next.min(when.max(now.mono));
             }
         };
-        if self.is_working() {
+        if self.turns() {
             let pictures = u32::try_from(Self::spinner(now) + 1).unwrap_or(u32::MAX);
             at(Some(SPINNER.saturating_mul(pictures)));
         }

@@ -5,6 +5,7 @@ use super::columns::ColumnPicker;
 use super::effect::{Act, Target};
 use super::find::{Filter, FilterError};
 use super::form::Form;
+use super::home::FieldPicker;
 use super::log::{LogFilters, LogPrompt};
 use super::message::PlanPreview;
 use super::palette::Palette;
@@ -56,6 +57,8 @@ pub enum Layer {
     Columns(Box<ColumnPicker>),
     /// The named views.
     Views(Box<ViewList>),
+    /// The fields of something, one of which is copied.
+    Fields(Box<FieldPicker>),
     /// The log's filters.
     LogFilters(Box<LogFilters>),
     /// Why something is as it is, or what happened to it.

@@ -17,6 +17,11 @@ impl TypedSecret {
         Self(Arc::new(Secret::new(value)))
     }
 
+    /// Takes a value that is a secret already.
+    pub fn from(value: Secret) -> Self {
+        Self(Arc::new(value))
+    }
+
     /// The value, for the one call that seals it.
     pub fn secret(&self) -> &Secret {
         &self.0

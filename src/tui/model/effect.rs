@@ -3,6 +3,7 @@
 use super::attention::{Osc, Remembrance};
 use super::draft::{Expected, InstanceDraft, ServerDraft, TemplateDraft};
 use super::find::Request;
+use super::home::{Enter, Lend};
 use super::memory::Remember;
 use super::palette::PaletteRequest;
 use super::tabs::ListId;
@@ -300,6 +301,10 @@ pub enum Effect {
     RememberAlerts(Box<Remembrance>),
     /// Stop a task of this dashboard (not a job); its ticket ends with a problem of code `cancelled`.
     CancelTask(Ticket),
+    /// Find out how a program is started that is lent the terminal: [`super::Answer::Lend`].
+    Enter(Enter),
+    /// Lend the terminal to a program, and come back: [`super::Message::Lent`].
+    Lend(Box<Lend>),
     /// Stop the process as a shell's job, and come back.
     Suspend,
     /// End the dashboard.
@@ -331,6 +336,8 @@ pub enum TaskKey {
     Find(ListId),
     /// The palette's lines.
     Palette,
+    /// A program that is lent the terminal.
+    Enter,
     /// What is remembered.
     Memory,
     /// Why something is as it is, or what happened to it.
@@ -375,6 +382,7 @@ impl Effect {
             Self::PlanInstance { .. } => TaskKey::Plan,
             Self::Find(request) => TaskKey::Find(request.list),
             Self::Palette(_) => TaskKey::Palette,
+            Self::Enter(_) => TaskKey::Enter,
             Self::Remember(_) => TaskKey::Memory,
             Self::Explain { .. } | Self::Timeline { .. } => TaskKey::Story,
             Self::AlertCommand(_) => TaskKey::AlertCommand,
@@ -383,7 +391,9 @@ impl Effect {
                 Act::Test(_) | Act::Check(_) | Act::CheckAll => TaskKey::Look(act.target()),
                 _ => TaskKey::Change(act.target()),
             },
-            Self::CancelTask(_) | Self::Copy(_) | Self::Call { .. } | Self::Suspend | Self::Quit => TaskKey::Loop,
+            Self::CancelTask(_) | Self::Copy(_) | Self::Call { .. } | Self::Lend(_) | Self::Suspend | Self::Quit => {
+                TaskKey::Loop
+            }
         }
     }
 
@@ -402,6 +412,7 @@ impl Effect {
             | Self::StopLogRead
             | Self::Find(_)
             | Self::Palette(_)
+            | Self::Enter(_)
             | Self::Explain { .. }
             | Self::Timeline { .. }
             | Self::PlanInstance { .. } => Policy::LatestWins,
@@ -411,7 +422,9 @@ impl Effect {
             | Self::Remember(_)
             | Self::SaveLog { .. }
             | Self::RememberLog { .. } => Policy::Serial,
-            Self::CancelTask(_) | Self::Copy(_) | Self::Call { .. } | Self::Suspend | Self::Quit => Policy::Parallel,
+            Self::CancelTask(_) | Self::Copy(_) | Self::Call { .. } | Self::Lend(_) | Self::Suspend | Self::Quit => {
+                Policy::Parallel
+            }
         }
     }
 }

@@ -5,8 +5,8 @@ use super::tabs::{PageDef, Tab};
 use ratatui::layout::Rect;
 
 /// Below this many columns or rows only one pane is shown at a time.
-const NARROW: u16 = 72;
-const LOW: u16 = 19;
+const NARROW: u16 = 80;
+const LOW: u16 = 24;
 
 /// One of the three panes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -23,6 +23,73 @@ pub enum Pane {
 impl Pane {
     /// In the order of Tab.
     pub const ALL: [Self; 3] = [Self::Servers, Self::List, Self::Log];
+}
+
+/// How a page's panes are arranged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Arrange {
+    /// The lists over the log.
+    #[default]
+    Usual,
+    /// The lists on the left, the log on the right; on pages without one the detail.
+    Beside,
+    /// Nothing but lists.
+    Bare,
+}
+
+impl Arrange {
+    /// The next one, around.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self {
+            Self::Usual => Self::Beside,
+            Self::Beside => Self::Bare,
+            Self::Bare => Self::Usual,
+        }
+    }
+
+    /// Its name, as it is remembered; the usual one has none.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Usual => None,
+            Self::Beside => Some("beside"),
+            Self::Bare => Some("lists"),
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Beside, Self::Bare]
+            .into_iter()
+            .find(|arrange| arrange.name() == Some(name))
+    }
+
+    /// As it is said.
+    pub fn said(self) -> &'static str {
+        match self {
+            Self::Usual => "as usual",
+            Self::Beside => "side by side",
+            Self::Bare => "nothing but lists",
+        }
+    }
+}
+
+/// How much room panes are to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Room {
+    /// The pane in focus has the whole screen.
+    pub zoom: bool,
+    /// It has more than the others.
+    pub wide: bool,
+    /// One pane at a time, whatever the screen.
+    pub compact: bool,
+    /// How the page is arranged.
+    pub arrange: Arrange,
+}
+
+/// So many hundredths of something.
+fn share(of: u16, hundredths: u32) -> u16 {
+    u16::try_from(u32::from(of) * hundredths / 100).unwrap_or(of)
 }
 
 /// Where everything stands; empty rectangles are not shown.
@@ -46,12 +113,17 @@ pub struct Layout {
 
 /// From this many columns on a page's detail stands beside its list.
 const BESIDE: u16 = 132;
+/// The same where it was asked for.
+const BESIDE_ASKED: u16 = 100;
 
 /// Lays the screen out. `footer` is how many rows the bottom asks for.
-pub fn layout(size: (u16, u16), page: &PageDef, focus: Pane, zoom: bool, servers: usize, footer: u16) -> Layout {
+pub fn layout(size: (u16, u16), page: &PageDef, focus: Pane, room: Room, servers: usize, footer: u16) -> Layout {
     let (width, height) = size;
+    let Room {
+        zoom, wide, arrange, ..
+    } = room;
     let mut out = Layout {
-        compact: width < NARROW || height < LOW,
+        compact: room.compact || width < NARROW || height < LOW,
         ..Layout::default()
     };
     if width == 0 || height == 0 {
@@ -63,7 +135,8 @@ pub fn layout(size: (u16, u16), page: &PageDef, focus: Pane, zoom: bool, servers
     out.header = Rect::new(0, 0, width, header);
     out.footer = Rect::new(0, header + body, width, footer);
     let whole = Rect::new(0, header, width, body);
-    if out.compact || zoom {
+    // Where the page shows no log, one that has the focus has the screen.
+    if out.compact || zoom || (focus == Pane::Log && arrange == Arrange::Bare) {
         match focus {
             Pane::Servers if zoom && body >= 16 && width >= NARROW => {
                 let detail = 9;
@@ -76,16 +149,41 @@ pub fn layout(size: (u16, u16), page: &PageDef, focus: Pane, zoom: bool, servers
         }
         return out;
     }
-    let log = match (page.log, page.tab) {
+    let wanted = u16::try_from(servers).unwrap_or(u16::MAX).saturating_add(3);
+    if arrange == Arrange::Beside && page.log {
+        let hundredths = match (wide, focus) {
+            (true, Pane::Log) => 64,
+            (true, _) => 30,
+            (false, _) => 48,
+        };
+        let left = width - share(width, hundredths);
+        out.log = Rect::new(left, header, width - left, body);
+        let top = match page.tab {
+            Tab::Here if wide && focus == Pane::List => wanted.clamp(5, share(body, 25).max(5)),
+            Tab::Here => wanted.clamp(5, share(body, 45).max(5)),
+            _ => 0,
+        };
+        out.servers = Rect::new(0, header, if top > 0 { left } else { 0 }, top);
+        out.list = Rect::new(0, header + top, left, body - top);
+        return out;
+    }
+    let log = match (page.log && arrange != Arrange::Bare, page.tab) {
         (false, _) => 0,
-        (true, Tab::Jobs) => (body * 4 / 10).clamp(7, 24),
-        (true, _) => (body * 3 / 10).clamp(6, 18),
+        (true, _) if wide && focus == Pane::Log => share(body, 65),
+        (true, _) if wide => 6,
+        (true, Tab::Jobs) => share(body, 40).clamp(7, 24),
+        (true, _) => share(body, 30).clamp(6, 18),
     };
     let top = body - log;
     out.log = Rect::new(0, header + top, width, log);
     if page.tab != Tab::Here {
-        if width >= BESIDE {
-            let left = (width * 62 / 100).min(width - 50);
+        if arrange == Arrange::Bare || (wide && focus == Pane::List) {
+            out.list = Rect::new(0, header, width, top);
+            return out;
+        }
+        let beside = width >= BESIDE || (arrange == Arrange::Beside && width >= BESIDE_ASKED);
+        if beside {
+            let left = share(width, 62).min(width - 50);
             out.list = Rect::new(0, header, left, top);
             out.detail = Rect::new(left, header, width - left, top);
             return out;
@@ -97,12 +195,18 @@ pub fn layout(size: (u16, u16), page: &PageDef, focus: Pane, zoom: bool, servers
         out.detail = Rect::new(0, header + top - detail, width, detail);
         return out;
     }
-    let left = (width * 46 / 100).clamp(36, 84);
-    let wanted = u16::try_from(servers).unwrap_or(u16::MAX).saturating_add(3);
-    let detail_max = if top >= 22 { 11 } else { 9 };
-    let detail = top
-        .saturating_sub(wanted.max(5))
-        .clamp((top * 2 / 5).min(6), detail_max.min(top));
+    let left = match (wide, focus) {
+        (true, Pane::Servers) => share(width, 66),
+        (true, Pane::List) => share(width, 30).max(26),
+        _ => share(width, 46).clamp(36, 84),
+    };
+    let detail = if arrange == Arrange::Bare {
+        0
+    } else {
+        let detail_max = if top >= 22 { 11 } else { 9 };
+        top.saturating_sub(wanted.max(5))
+            .clamp((top * 2 / 5).min(6), detail_max.min(top))
+    };
     out.servers = Rect::new(0, header, left, top - detail);
     out.detail = Rect::new(0, header + top - detail, left, detail);
     out.list = Rect::new(left, header, width - left, top);

@@ -1,6 +1,7 @@
 //! What is remembered from one start to the next: how each list is shown, named views, filters used.
 
 use super::find::{Filter, Sort, field};
+use super::layout::Arrange;
 use super::orders::Shown;
 use super::tabs::ListId;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ pub struct Look {
     /// Its columns, where they were chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<String>>,
+    /// How its page is arranged, where not as usual.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arrange: Option<String>,
 }
 
 /// A named view: a list, and how it is shown.
@@ -100,6 +104,7 @@ impl Look {
                 .columns
                 .as_ref()
                 .map(|columns| columns.iter().map(|field| field.name.to_owned()).collect()),
+            arrange: shown.arrange.name().map(str::to_owned),
         }
     }
 
@@ -129,6 +134,7 @@ impl Look {
             .as_ref()
             .map(|columns| columns.iter().filter_map(&mut named).collect());
         shown.columns = columns.filter(|columns| !columns.is_empty());
+        shown.arrange = self.arrange.as_deref().and_then(Arrange::named).unwrap_or_default();
         if wrong.is_empty() {
             Ok(())
         } else {

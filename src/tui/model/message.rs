@@ -27,6 +27,13 @@ pub enum Message {
     Notice(Notice),
     /// The time that [`super::Model::next_deadline`] named has come.
     Deadline,
+    /// A program that the terminal was lent to has ended.
+    Lent {
+        /// What it is called.
+        title: SafeText,
+        /// Its exit code, `None` where a signal ended it; or why it could not be started.
+        ended: Result<Option<i32>, String>,
+    },
     /// Back from suspension or another program: everything has to be drawn, and may be old.
     Resumed,
 }
@@ -127,6 +134,8 @@ pub enum Answer {
         /// The best first.
         lines: Vec<super::palette::Line>,
     },
+    /// How a program is started that is lent the terminal.
+    Lend(Box<super::home::Lend>),
     /// How far an action has come, where it knows.
     Progress {
         /// Which.
@@ -420,6 +429,8 @@ pub enum Notice {
     },
     /// No worker is alive and none could be started: jobs wait.
     NoWorker(Problem),
+    /// The themes that can be chosen; one of them may look otherwise than before.
+    Themes(Vec<String>),
     /// The process was asked to end (a signal): leave at once.
     Terminate,
 }

@@ -12,6 +12,7 @@ mod effect;
 mod find;
 mod fleet;
 mod form;
+mod home;
 mod ids;
 mod layout;
 mod list;
@@ -43,7 +44,8 @@ pub use find::{
 };
 pub use fleet::{Glance, Store};
 pub use form::{Choice, FIELD_MAX, Field, FieldId, FieldKind, Form, FormKind, PlanState, insert, may_type};
-pub use layout::{Layout, Pane, layout};
+pub use home::{Enter, FieldPicker, Home, Lend};
+pub use layout::{Arrange, Layout, Pane, Room, layout};
 pub use list::{ListState, Move};
 pub use log::{
     Asking, At, LINES_A_PAGE, LogFilters, LogPrompt, LogRow, LogView, Need, PATH_MAX, RowKind, Shown as LogShown,
@@ -53,8 +55,8 @@ pub use memory::{Look, NamedView, Remember, Remembered};
 pub use message::{Answer, Delta, Ended, Fleet, HistoryPoint, InstanceRow, Message, Notice, NoticeLevel, PlanPreview};
 pub use orders::{ListId, Lists, PAGES, PageDef, Shown as ListShown, Tab};
 pub use page::{Page, PageLine, Tone};
-pub use pages::{last_scroll, page, page_height, palette_rows, subject_page};
-pub use palette::{Lead, Line as PaletteLine, Palette, PaletteRequest, merged, own_lines};
+pub use pages::{last_scroll, page, page_height, palette_rows, picker_rows, subject_page};
+pub use palette::{Lead, Line as PaletteLine, Palette, PaletteRequest, merged, own_lines, theme_lines};
 pub use settings::UiSettings;
 pub use story::{Sign, Story, StoryKind, StoryLine, StoryRow, Told};
 pub use trail::{Spot, Trail};
@@ -142,6 +144,8 @@ pub struct Model {
     pub focus: Pane,
     /// Whether it has the whole screen.
     pub zoom: bool,
+    /// Colours, room, mouse.
+    pub home: Home,
     /// Whether there is nothing but a log.
     pub only_log: bool,
     /// The log pane.
@@ -189,6 +193,11 @@ impl Model {
         let only_log = !settings.files.is_empty();
         Self {
             focus: if only_log { Pane::Log } else { settings.start },
+            home: Home {
+                theme: settings.theme.clone(),
+                mouse: settings.mouse,
+                ..Home::default()
+            },
             settings,
             only_log,
             size,
@@ -251,7 +260,13 @@ impl Model {
 
     fn layout_of(&self, tab: Tab, focus: Pane) -> Layout {
         let servers = self.store.servers.len();
-        layout(self.size, tab.page(), focus, self.zoom, servers, self.footer_rows())
+        let room = Room {
+            zoom: self.zoom,
+            wide: self.home.wide,
+            compact: self.home.compact,
+            arrange: self.lists.shown(tab.list()).arrange,
+        };
+        layout(self.size, tab.page(), focus, room, servers, self.footer_rows())
     }
 
     /// The rows of the servers' and the second pane, each as it is when it can be seen.

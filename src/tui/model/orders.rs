@@ -8,6 +8,7 @@ use super::Now;
 use super::audit::AuditList;
 use super::find::{Base, Field, Filter, Found, Passed, Request, Sort};
 use super::fleet::Store;
+use super::layout::Arrange;
 use super::list::{ListState, Move};
 use crate::domain::alert::AlertId;
 use crate::domain::{CustomerId, InstanceId, JobId, PlanId, ServerId, TemplateId};
@@ -30,6 +31,8 @@ pub struct Shown {
     pub sort: Option<Sort>,
     /// The columns, in their order; `None`: those that fit.
     pub columns: Option<Vec<&'static Field>>,
+    /// How its page is arranged.
+    pub arrange: Arrange,
     rows: Option<Arc<Vec<u32>>>,
     base: Option<Base>,
     passed: Option<Passed>,
@@ -47,6 +50,7 @@ impl Shown {
             filter: Arc::new(Filter::none(list)),
             sort: None,
             columns: None,
+            arrange: Arrange::Usual,
             rows: None,
             base: None,
             passed: None,
@@ -168,6 +172,13 @@ impl Lists {
     /// How a list is shown.
     pub fn shown(&self, list: ListId) -> &Shown {
         &self.shown[list.index()]
+    }
+
+    /// Arranges a list's page.
+    pub fn set_arrange(&mut self, list: ListId, arrange: Arrange) {
+        if let Some(shown) = self.shown.get_mut(list.index()) {
+            shown.arrange = arrange;
+        }
     }
 
     /// The list in which one stands; `None` in the log.

@@ -38,7 +38,7 @@ fn written(model: &Model, layer: &Layer, now: &Now) -> Option<Page> {
     }
 }
 
-fn described(model: &Model, subject: Subject, full: Option<&Instance>, now: &Now) -> Page {
+pub(super) fn described(model: &Model, subject: Subject, full: Option<&Instance>, now: &Now) -> Page {
     match subject {
         Subject::Server(id) => server(model, id, now),
         Subject::Instance(id) => described_instance(model, id, full, now),
@@ -54,6 +54,11 @@ fn described(model: &Model, subject: Subject, full: Option<&Instance>, now: &Now
 /// What is known of something, for a pane of so many columns.
 pub fn subject_page(model: &Model, subject: Subject, columns: u16, now: &Now) -> Page {
     described(model, subject, None, now).fit(columns.saturating_add(2))
+}
+
+/// Rows of the field picker's list on a screen of so many.
+pub fn picker_rows(rows: u16) -> usize {
+    usize::from(rows.saturating_sub(4)).clamp(1, 24)
 }
 
 /// Rows of the palette's list on a screen of so many.

@@ -30,6 +30,8 @@ pub enum Lead {
     Target(Target),
     /// A named view.
     View(String),
+    /// A theme; drawn with while it is selected.
+    Theme(String),
 }
 
 /// A line of the palette.
@@ -216,6 +218,34 @@ pub fn own_lines(
         }
     }
     sorted(lines, name)
+}
+
+/// Themes, where `theme` is typed, and as much of a name as is behind it.
+pub fn theme_lines(text: &str, themes: &[String], current: &str) -> Vec<Line> {
+    let Some(name) = text.trim_start().strip_prefix("theme") else {
+        return Vec::new();
+    };
+    if !name.is_empty() && !name.starts_with(' ') {
+        return Vec::new();
+    }
+    let mut seeker = Seeker::new(name.trim());
+    let mut lines = Vec::new();
+    for theme in themes {
+        let Some(score) = seeker.score(theme, 0) else { continue };
+        let now = if theme == current { "in use" } else { "" };
+        lines.push(Line {
+            lead: Lead::Theme(theme.clone()),
+            title: SafeText::new(&format!("theme {theme}")),
+            kind: "theme".to_owned(),
+            detail: SafeText::new(now),
+            why_not: None,
+            hits: Vec::new(),
+            // Before everything else that is called so; the one in use first.
+            score: score + 1_000 + u32::from(theme == current),
+        });
+    }
+    lines.sort_by_key(|line| std::cmp::Reverse(line.score));
+    lines
 }
 
 impl PaletteRequest {

@@ -30,6 +30,12 @@ pub struct UiSettings {
     pub admin_login: String,
     /// Whether only ASCII is drawn.
     pub ascii: bool,
+    /// The theme's name.
+    pub theme: String,
+    /// The themes that can be chosen.
+    pub themes: Vec<String>,
+    /// Whether the mouse is taken at first.
+    pub mouse: bool,
     /// The pane in which the dashboard starts.
     pub start: Pane,
     /// The keys.
@@ -60,6 +66,9 @@ impl Default for UiSettings {
                 .collect(),
             admin_login: "admin".to_owned(),
             ascii: false,
+            theme: "dark".to_owned(),
+            themes: vec!["dark".to_owned(), "light".to_owned()],
+            mouse: false,
             start: Pane::Servers,
             keymap: Keymap::default(),
             remembered: Remembered::default(),

@@ -130,6 +130,10 @@ impl Door for OpsDoor {
                         }
                     }
                 }
+                Effect::Enter(what) => match super::enter::prepared(&ops, what).await {
+                    Ok(lend) => reply.answer(Answer::Lend(Box::new(lend))),
+                    Err(problem) => failed(&reply, "", problem),
+                },
                 effect @ (Effect::OpenLog { .. }
                 | Effect::ReadLog { .. }
                 | Effect::StopLogRead
@@ -154,7 +158,12 @@ impl Door for OpsDoor {
                         }
                     }
                 }
-                Effect::CancelTask(_) | Effect::Copy(_) | Effect::Call { .. } | Effect::Suspend | Effect::Quit => {}
+                Effect::CancelTask(_)
+                | Effect::Copy(_)
+                | Effect::Call { .. }
+                | Effect::Lend(_)
+                | Effect::Suspend
+                | Effect::Quit => {}
             }
         }
         .boxed()

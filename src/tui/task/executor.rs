@@ -288,13 +288,19 @@ fn what(effect: &Effect) -> &'static str {
         Effect::PlanInstance { .. } => "planning the instance",
         Effect::Find(_) => "looking through the list",
         Effect::Palette(_) => "looking through the fleet",
+        Effect::Enter(_) => "finding the way there",
         Effect::Remember(_) => "remembering how lists are shown",
         Effect::Explain { .. } => "gathering the evidence",
         Effect::Timeline { .. } => "gathering what happened",
         Effect::AlertCommand(_) => "the command of [alerts]",
         Effect::RememberAlerts(_) => "remembering alerts",
         Effect::Act { .. } => "the action",
-        Effect::CancelTask(_) | Effect::Copy(_) | Effect::Call { .. } | Effect::Suspend | Effect::Quit => "the loop",
+        Effect::CancelTask(_)
+        | Effect::Copy(_)
+        | Effect::Call { .. }
+        | Effect::Lend(_)
+        | Effect::Suspend
+        | Effect::Quit => "the loop",
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod act;
 mod door;
+mod enter;
 mod executor;
 mod logs;
 mod mailbox;

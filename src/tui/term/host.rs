@@ -110,6 +110,14 @@ impl Host for TtyHost {
         self.screen.enter_again()
     }
 
+    fn lend(&mut self, command: &mut Command) -> io::Result<Option<i32>> {
+        Self::lend(self, command)
+    }
+
+    fn mouse(&mut self, on: bool) {
+        self.screen.set_mouse(on);
+    }
+
     fn copy(&mut self, text: &str) {
         let var = |name| std::env::var(name).unwrap_or_default();
         let around = Around::of(&var("TMUX"), &var("TERM"));

@@ -16,6 +16,15 @@ pub struct Modes {
     pub keyboard: bool,
 }
 
+/// Takes the mouse: buttons and the wheel, in numbers.
+pub(super) const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+/// Leaves it to the terminal.
+pub(super) const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
+/// Ends what another program may have left behind: a string, an update, other characters, a scrolling region,
+/// insertion, the origin inside of a region, the keypad's and the cursor keys' other codes, reports, the keyboard's
+/// protocol, the other screen.
+pub(super) const TIDY: &str = "\x1b\\\x1b[?2026l\x1b[!p\x1b(B\x0f\x1b[r\x1b[4l\x1b[?6l\x1b[?1l\x1b>\x1b[?5l\x1b[?7h\x1b[?1003l\x1b[?1006l\x1b[?1002l\x1b[?1000l\x1b[?1049l\x1b[0m";
+
 impl Modes {
     /// One printable byte, for the guard process.
     pub(super) fn to_byte(self) -> u8 {
@@ -33,7 +42,7 @@ impl Modes {
     pub fn enter(self) -> String {
         let mut out = String::from("\x1b[?1049h\x1b[?2004h\x1b[?1004h");
         if self.mouse {
-            out.push_str("\x1b[?1000h\x1b[?1002h\x1b[?1006h");
+            out.push_str(MOUSE_ON);
         }
         if self.keyboard {
             out.push_str("\x1b[>1u");
@@ -152,7 +161,7 @@ mod tests {
                 found += 1;
             }
         }
-        assert_eq!(found, 6, "{enter:?}");
+        assert_eq!(found, 5, "{enter:?}");
         assert!(enter.contains("\x1b[?25l") && leave.contains("\x1b[?25h"));
         assert!(enter.contains("\x1b[>1u") && leave.contains("\x1b[<u"));
         assert!(

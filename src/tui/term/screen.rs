@@ -26,7 +26,7 @@ pub struct Screen {
 
 struct Inner {
     tty: OwnedFd,
-    modes: Modes,
+    modes: Mutex<Modes>,
     saved: Mutex<Termios>,
     up: Arc<AtomicBool>,
     guarded: bool,
@@ -50,7 +50,7 @@ impl Screen {
         let saved = Mutex::new(modes::settings(&tty)?);
         let inner = Arc::new(Inner {
             tty,
-            modes,
+            modes: Mutex::new(modes),
             saved,
             up: Arc::default(),
             guarded: super::guard::is_child(),
@@ -113,6 +113,7 @@ impl Screen {
     pub fn lend(&self, command: &mut Command) -> io::Result<Option<i32>> {
         self.leave();
         let ran = self.run(command);
+        self.inner.tidy();
         // Ctrl-C and Ctrl-\ over there were not meant for this program.
         for signal in [Signal::INT, Signal::QUIT] {
             let number = usize::try_from(signal.as_raw()).unwrap_or_default();
@@ -140,6 +141,18 @@ impl Screen {
                 Ok(None) | Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
             }
+        }
+    }
+
+    /// Takes the mouse, or leaves it to the terminal.
+    pub fn set_mouse(&self, on: bool) {
+        if let Ok(mut modes) = self.inner.modes.lock() {
+            modes.mouse = on;
+        }
+        if self.is_up() {
+            let bytes = if on { modes::MOUSE_ON } else { modes::MOUSE_OFF };
+            // A terminal that is gone says so to the next frame.
+            let _ = modes::write_all(io::stdout().as_fd(), bytes.as_bytes(), PATIENCE);
         }
     }
 
@@ -184,7 +197,8 @@ impl Inner {
         }
         let settings = modes::settings(&self.tty)?;
         // The guard hears of it first: from here on it would clean up.
-        self.tell(&link::entered(self.modes));
+        let modes = self.modes();
+        self.tell(&link::entered(modes));
         if !is_raw(&settings)
             && let Ok(mut saved) = self.saved.lock()
         {
@@ -193,14 +207,28 @@ impl Inner {
         }
         modes::make_raw(&self.tty, &settings)?;
         self.up.store(true, Ordering::Release);
-        modes::write_all(io::stdout().as_fd(), self.modes.enter().as_bytes(), PATIENCE)
+        modes::write_all(io::stdout().as_fd(), modes.enter().as_bytes(), PATIENCE)
+    }
+
+    fn modes(&self) -> Modes {
+        // Not waited for: a panic may hold it.
+        self.modes.try_lock().map(|modes| *modes).unwrap_or_default()
+    }
+
+    /// Puts right what another program may have left behind: settings without echo, half a string, another
+    /// character set, a scrolling region, reports.
+    fn tidy(&self) {
+        if let Ok(saved) = self.saved.lock() {
+            let _ = modes::put_back(&self.tty, &saved);
+        }
+        let _ = modes::write_all(io::stdout().as_fd(), modes::TIDY.as_bytes(), PATIENCE);
     }
 
     fn leave(&self) {
         if !self.up.swap(false, Ordering::AcqRel) {
             return;
         }
-        let written = modes::write_all(io::stdout().as_fd(), self.modes.leave().as_bytes(), PATIENCE);
+        let written = modes::write_all(io::stdout().as_fd(), self.modes().leave().as_bytes(), PATIENCE);
         // Not waited for: a panic in the midst of entering holds it.
         let restored = match self.saved.try_lock() {
             Ok(saved) => modes::put_back(&self.tty, &saved),

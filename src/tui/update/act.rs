@@ -98,7 +98,9 @@ pub(super) fn perform(model: &mut Model, id: ActionId, now: &Now) -> Vec<Effect>
         _ => match PAGES.iter().find(|page| page.action == id) {
             Some(page) => to(model, |model| pages::show(model, page.tab)),
             None if is_sort(id) => find::sort_key(model, id, now),
-            None => log::perform(model, id, now).unwrap_or_else(|| change(model, id, now)),
+            None => super::home::perform(model, id, now)
+                .or_else(|| log::perform(model, id, now))
+                .unwrap_or_else(|| change(model, id, now)),
         },
     }
 }
@@ -110,7 +112,7 @@ fn is_sort(id: ActionId) -> bool {
 }
 
 /// Goes somewhere else, and remembers where that was gone from.
-fn to(model: &mut Model, go: impl FnOnce(&mut Model) -> Vec<Effect>) -> Vec<Effect> {
+pub(super) fn to(model: &mut Model, go: impl FnOnce(&mut Model) -> Vec<Effect>) -> Vec<Effect> {
     let before = model.spot();
     let effects = go(model);
     let after = model.spot();

@@ -29,10 +29,14 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
         }
         Answer::Instance(found) => {
             for layer in &mut model.layers {
-                if let Layer::Describe { subject, instance, .. } = layer
-                    && *subject == Subject::Instance(found.id)
-                {
-                    *instance = Some(found.clone());
+                match layer {
+                    Layer::Describe { subject, instance, .. } if *subject == Subject::Instance(found.id) => {
+                        *instance = Some(found.clone());
+                    }
+                    Layer::Fields(picker) if picker.subject == Subject::Instance(found.id) => {
+                        picker.instance = Some(found.clone());
+                    }
+                    _ => {}
                 }
             }
             Vec::new()
@@ -44,6 +48,7 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
             server_selected(model, now);
             find::asked(requests)
         }
+        Answer::Lend(lend) => super::home::lend(lend),
         Answer::Palette { seq, lines } => {
             super::palette::found(model, seq, lines);
             Vec::new()

@@ -28,9 +28,16 @@ pub(super) fn event(model: &mut Model, event: Event, now: &Now) -> Vec<Effect> {
         }
         // Coming back to the terminal: what it shows may have been drawn over.
         Event::FocusGained => {
+            model.home.away = false;
             model.mark_dirty();
             Vec::new()
         }
+        // Nobody looks: what turns stands still, and what changes is drawn less often.
+        Event::FocusLost => {
+            model.home.away = true;
+            Vec::new()
+        }
+        Event::Mouse(mouse) => super::home::mouse(model, mouse, now),
         _ => Vec::new(),
     }
 }
@@ -43,6 +50,8 @@ fn is_interrupt(model: &Model, key: Key) -> bool {
 }
 
 fn pressed(model: &mut Model, event: &KeyEvent, now: &Now) -> Vec<Effect> {
+    // Whoever types looks, whatever the terminal said.
+    model.home.away = false;
     let key = Key::from_event(event);
     model.mark_dirty();
     if key.letter().is_none() && is_interrupt(model, key) {

@@ -17,6 +17,7 @@ pub(super) fn key(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> V
         Some(Layer::Palette(_)) => palette::key(model, event, key, now),
         Some(Layer::Columns(_)) => columns::key(model, key, now),
         Some(Layer::Views(_)) => views::key(model, event, key, now),
+        Some(Layer::Fields(_)) => super::home::fields_key(model, key, now),
         Some(Layer::Typing { .. }) => typing(model, event, key, now),
         Some(Layer::LogFilters(_)) => log::filters_key(model, event, key),
         Some(Layer::LogPrompt(_)) => log::prompt_key(model, event, key),

@@ -11,6 +11,7 @@ mod columns;
 mod fields;
 mod find;
 mod form;
+mod home;
 mod input;
 mod layer;
 mod log;
@@ -32,6 +33,20 @@ pub fn update(model: &mut Model, message: Message, now: &Now) -> Vec<Effect> {
         Message::Answer(answer) => answer::answer(model, answer, now),
         Message::Notice(notice) => noticed(model, notice, now),
         Message::Deadline => Vec::new(),
+        Message::Lent { title, ended } => {
+            match ended {
+                Ok(Some(0) | None) => {}
+                Ok(Some(code)) => flash(
+                    model,
+                    now,
+                    NoticeLevel::Info,
+                    format!("{title} ended with status {code}"),
+                    None,
+                ),
+                Err(why) => flash(model, now, NoticeLevel::Error, format!("{title}: {why}"), None),
+            }
+            Vec::new()
+        }
         Message::Resumed => {
             model.mark_dirty();
             if model.only_log {
@@ -200,6 +215,7 @@ fn noticed(model: &mut Model, notice: Notice, now: &Now) -> Vec<Effect> {
             flash(model, now, NoticeLevel::Error, &problem.message, problem.hint.clone());
             model.no_worker = Some(problem);
         }
+        Notice::Themes(names) => model.settings.themes = names,
         Notice::Terminate => return vec![Effect::Quit],
     }
     Vec::new()

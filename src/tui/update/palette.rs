@@ -2,7 +2,9 @@
 
 use super::{act, find, flash, layer, pages, views};
 use crate::tui::action::{Key, allowed};
-use crate::tui::model::{Effect, Layer, Lead, Model, NoticeLevel, Now, PaletteLine, PaletteRequest, merged, own_lines};
+use crate::tui::model::{
+    Effect, Layer, Lead, Model, NoticeLevel, Now, PaletteLine, PaletteRequest, merged, own_lines, theme_lines,
+};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::sync::Arc;
 use tui_input::Input;
@@ -11,7 +13,15 @@ use tui_input::Input;
 const INLINE: usize = 1_500;
 
 pub(super) fn open(model: &mut Model) -> Vec<Effect> {
+    open_with(model, "")
+}
+
+/// Opens it with something typed already.
+pub(super) fn open_with(model: &mut Model, text: &str) -> Vec<Effect> {
     model.layers.push(Layer::Palette(Box::default()));
+    if let Some(Layer::Palette(palette)) = model.layers.last_mut() {
+        palette.input = Input::new(text.to_owned());
+    }
     look(model)
 }
 
@@ -22,7 +32,8 @@ pub(super) fn look(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     };
     let text = palette.input.value().to_owned();
-    let own = own_lines(&text, &model.situation(), model.keymap(), &model.views);
+    let mut own = own_lines(&text, &model.situation(), model.keymap(), &model.views);
+    own.extend(theme_lines(&text, &model.settings.themes, &model.home.theme));
     let request = PaletteRequest {
         seq,
         text,
@@ -139,5 +150,9 @@ fn enter(model: &mut Model, now: &Now) -> Vec<Effect> {
         Lead::Action(id) => act::perform(model, id, now),
         Lead::Target(target) => pages::go_to(model, target, now),
         Lead::View(name) => views::show(model, &name, now),
+        Lead::Theme(name) => {
+            super::home::use_theme(model, name, now);
+            Vec::new()
+        }
     }
 }

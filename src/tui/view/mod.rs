@@ -8,6 +8,7 @@ mod footer;
 mod form;
 mod glyphs;
 mod header;
+mod home;
 mod lists;
 mod log;
 mod log_layers;
@@ -89,6 +90,7 @@ pub fn view(model: &Model, theme: &Theme, now: &Now, frame: &mut Frame<'_>) {
             Layer::Palette(palette) => find::palette(&pen, palette, frame),
             Layer::Columns(picker) => find::columns(&pen, picker, frame),
             Layer::Views(views) => find::views(&pen, views, frame),
+            Layer::Fields(picker) => home::fields(&pen, picker, frame),
             Layer::LogFilters(filters) => log_layers::filters(&pen, filters, frame),
             Layer::LogPrompt(prompt) => log_layers::prompt(&pen, prompt, frame),
             Layer::Typing { .. } | Layer::Find(_) => {}

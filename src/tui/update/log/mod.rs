@@ -13,7 +13,6 @@ use crate::tui::model::{Asking, Effect, LINES_A_PAGE, Layer, Model, Move, Need, 
 use jiff::SignedDuration;
 
 /// Longest text that terminals take into their clipboard in one piece, bytes.
-const COPY_MAX: usize = 74_000;
 
 /// Does what the log's lines in the table say; `None` for what is no action of the log.
 pub(super) fn perform(model: &mut Model, id: ActionId, now: &Now) -> Option<Vec<Effect>> {
@@ -303,16 +302,14 @@ fn mark(model: &mut Model, back: bool) -> Vec<Effect> {
 }
 
 fn copied(model: &mut Model, lines: &[String], what: &str, now: &Now) -> Vec<Effect> {
-    let text = lines.join("\n");
-    if text.len() > COPY_MAX {
-        let said = format!("{what}: {} kB are more than terminals take", text.len() / 1000);
-        let key = model.keymap().key_of(ActionId::LogSave);
-        let hint = Some(format!("{key} writes the log into a file"));
-        flash(model, now, NoticeLevel::Warning, said, hint);
-        return Vec::new();
+    let effects = super::home::copy(model, lines.join("\n"), what, now);
+    if effects.is_empty()
+        && let Some(flash) = &mut model.flash
+    {
+        let key = model.settings.keymap.key_of(ActionId::LogSave);
+        flash.hint = Some(format!("{key} writes the log into a file"));
     }
-    flash(model, now, NoticeLevel::Success, format!("{what} copied"), None);
-    vec![Effect::Copy(text)]
+    effects
 }
 
 fn lines(count: usize) -> String {
