@@ -5,6 +5,7 @@ mod alerts;
 mod load;
 mod parse;
 mod paths;
+mod screen;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -14,8 +15,9 @@ pub use alerts::{Alerts, Notify};
 pub use load::{Arguments, ENVIRONMENT, LoadError, Loaded, load};
 pub use parse::{ConfigError, nearest, parse};
 pub use paths::{PathError, Places, Platform, private_dir, write_private};
+pub use screen::{Ascii, Colours, KeyList, Keys, ReadyKeys};
 pub use settings::{
-    Ascii, Checks, Colours, Fleet, KeyList, Keys, Limits, Log, LogLevel, Paths, ReadyKeys, RegistrySettings, Retention,
-    Screen, Settings, StartPane, WorkerSettings,
+    Checks, Fleet, Limits, Log, LogLevel, Paths, RegistrySettings, Retention, Screen, Settings, StartPane,
+    WorkerSettings,
 };
 pub use value::{Bounded, KeyText, PathText, Percent, PlaceText, SecretText, Span, is_address};

@@ -65,6 +65,7 @@ const VIM: &[ReadyLine] = &[
 const K9S: &[ReadyLine] = &[
     ("go-back", None, &["-", "["]),
     ("all-instances", Some("lists"), &["0", "9"]),
+    ("alerts-list", None, &["@"]),
     ("columns", None, &["ctrl-w", "w"]),
     ("sort", None, &["O"]),
     ("sort-state", None, &["S"]),

@@ -301,6 +301,8 @@ pub enum Effect {
     RememberAlerts(Box<Remembrance>),
     /// Stop a task of this dashboard (not a job); its ticket ends with a problem of code `cancelled`.
     CancelTask(Ticket),
+    /// Whether nobody looks: what changes is then read less often.
+    Away(bool),
     /// Find out how a program is started that is lent the terminal: [`super::Answer::Lend`].
     Enter(Enter),
     /// Lend the terminal to a program, and come back: [`super::Message::Lent`].
@@ -338,6 +340,8 @@ pub enum TaskKey {
     Palette,
     /// A program that is lent the terminal.
     Enter,
+    /// How often changes are read.
+    Away,
     /// What is remembered.
     Memory,
     /// Why something is as it is, or what happened to it.
@@ -383,6 +387,7 @@ impl Effect {
             Self::Find(request) => TaskKey::Find(request.list),
             Self::Palette(_) => TaskKey::Palette,
             Self::Enter(_) => TaskKey::Enter,
+            Self::Away(_) => TaskKey::Away,
             Self::Remember(_) => TaskKey::Memory,
             Self::Explain { .. } | Self::Timeline { .. } => TaskKey::Story,
             Self::AlertCommand(_) => TaskKey::AlertCommand,
@@ -415,6 +420,7 @@ impl Effect {
             | Self::Enter(_)
             | Self::Explain { .. }
             | Self::Timeline { .. }
+            | Self::Away(_)
             | Self::PlanInstance { .. } => Policy::LatestWins,
             Self::AlertCommand(_)
             | Self::RememberAlerts(_)

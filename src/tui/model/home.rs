@@ -58,6 +58,11 @@ pub struct Lend {
     pub secrets: Vec<(String, TypedSecret)>,
 }
 
+/// Rows of the field picker's list on a screen of so many.
+pub fn picker_rows(rows: u16) -> usize {
+    usize::from(rows.saturating_sub(4)).clamp(1, 24)
+}
+
 impl Model {
     /// The theme to draw with: while one is being chosen, that one.
     pub fn theme(&self) -> &str {

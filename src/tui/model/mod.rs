@@ -44,7 +44,7 @@ pub use find::{
 };
 pub use fleet::{Glance, Store};
 pub use form::{Choice, FIELD_MAX, Field, FieldId, FieldKind, Form, FormKind, PlanState, insert, may_type};
-pub use home::{Enter, FieldPicker, Home, Lend};
+pub use home::{Enter, FieldPicker, Home, Lend, picker_rows};
 pub use layout::{Arrange, Layout, Pane, Room, layout};
 pub use list::{ListState, Move};
 pub use log::{
@@ -55,7 +55,7 @@ pub use memory::{Look, NamedView, Remember, Remembered};
 pub use message::{Answer, Delta, Ended, Fleet, HistoryPoint, InstanceRow, Message, Notice, NoticeLevel, PlanPreview};
 pub use orders::{ListId, Lists, PAGES, PageDef, Shown as ListShown, Tab};
 pub use page::{Page, PageLine, Tone};
-pub use pages::{last_scroll, page, page_height, palette_rows, picker_rows, subject_page};
+pub use pages::{last_scroll, page, page_height, palette_rows, subject_page};
 pub use palette::{Lead, Line as PaletteLine, Palette, PaletteRequest, merged, own_lines, theme_lines};
 pub use settings::UiSettings;
 pub use story::{Sign, Story, StoryKind, StoryLine, StoryRow, Told};

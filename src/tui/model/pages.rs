@@ -56,11 +56,6 @@ pub fn subject_page(model: &Model, subject: Subject, columns: u16, now: &Now) ->
     described(model, subject, None, now).fit(columns.saturating_add(2))
 }
 
-/// Rows of the field picker's list on a screen of so many.
-pub fn picker_rows(rows: u16) -> usize {
-    usize::from(rows.saturating_sub(4)).clamp(1, 24)
-}
-
 /// Rows of the palette's list on a screen of so many.
 pub fn palette_rows(rows: u16) -> usize {
     usize::from(rows.saturating_sub(6)).clamp(1, 20)

@@ -130,6 +130,7 @@ impl Door for OpsDoor {
                         }
                     }
                 }
+                Effect::Away(away) => watch.set_away(away),
                 Effect::Enter(what) => match super::enter::prepared(&ops, what).await {
                     Ok(lend) => reply.answer(Answer::Lend(Box::new(lend))),
                     Err(problem) => failed(&reply, "", problem),

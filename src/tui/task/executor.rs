@@ -289,6 +289,7 @@ fn what(effect: &Effect) -> &'static str {
         Effect::Find(_) => "looking through the list",
         Effect::Palette(_) => "looking through the fleet",
         Effect::Enter(_) => "finding the way there",
+        Effect::Away(_) => "slowing down",
         Effect::Remember(_) => "remembering how lists are shown",
         Effect::Explain { .. } => "gathering the evidence",
         Effect::Timeline { .. } => "gathering what happened",

@@ -8,6 +8,7 @@ use crate::domain::{InstanceId, JobId, Problem, ServerId, TemplateId};
 use crate::ops::{Change, LinkState, Ops, RegistryError};
 use crate::tui::model::{Answer, Delta, InstanceRow, Message, Notice};
 use crate::tui::term::catching;
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -28,6 +29,8 @@ const PAGE: usize = 500;
 const LOOK_AT_WORKERS: Duration = Duration::from_secs(10);
 /// And while none is: servers are to be checked all the same. No more often than the clock turns.
 const LOOK_WHEN_IDLE: Duration = Duration::from_mins(1);
+/// How often changes are read while nobody looks.
+const WHILE_AWAY: Duration = Duration::from_secs(2);
 /// Waits between attempts to follow a registry that was lost.
 const AGAIN: [Duration; 4] = [
     Duration::from_millis(200),
@@ -50,6 +53,8 @@ pub(super) struct Watch {
     log_grew: watch::Sender<()>,
     /// Jobs that are not over: while there are any, a worker is seen to.
     at_work: watch::Sender<BTreeSet<JobId>>,
+    /// Whether nobody looks.
+    away: watch::Sender<bool>,
     _stop: DropGuard,
 }
 
@@ -65,6 +70,7 @@ impl Watch {
             followed: AtomicI64::new(0),
             log_grew: watch::channel(()).0,
             at_work: watch::channel(BTreeSet::new()).0,
+            away: watch::channel(false).0,
             _stop: stop.clone().drop_guard(),
         });
         let (weak, lost, stopped) = (Arc::downgrade(&this), this.post.clone(), stop.clone());
@@ -95,6 +101,11 @@ impl Watch {
             }
         });
         this
+    }
+
+    /// Whether nobody looks: then changes are read less often, together.
+    pub(super) fn set_away(&self, away: bool) {
+        self.away.send_replace(away);
     }
 
     /// Reads everything and sends it; at first what fits the screen.
@@ -342,7 +353,15 @@ async fn follow_once(watch: &Weak<Watch>, was_lost: bool, tries: &mut usize) -> 
     }
     drop(this);
     *tries = 0;
-    while let Some(batch) = changes.recv().await {
+    while let Some(mut batch) = changes.recv().await {
+        let mut away = watch.upgrade()?.away.subscribe();
+        if *away.borrow() {
+            // What changes meanwhile is read together with it; at once when somebody looks again.
+            let _ = tokio::time::timeout(WHILE_AWAY, away.wait_for(|away| !*away)).await;
+            while let Some(Some(more)) = changes.recv().now_or_never() {
+                batch.extend(more);
+            }
+        }
         if let Err(problem) = watch.upgrade()?.changed(batch).await {
             return Some(problem);
         }

@@ -12,8 +12,9 @@ const QUIT_WINDOW: Duration = Duration::from_secs(1);
 pub(super) fn event(model: &mut Model, event: Event, now: &Now) -> Vec<Effect> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => {
-            let effects = pressed(model, &key, now);
-            // A key shows that someone looks.
+            // Whoever types looks, whatever the terminal said.
+            let mut effects = away(model, false);
+            effects.extend(pressed(model, &key, now));
             super::attention::look(model, now);
             effects
         }
@@ -28,18 +29,22 @@ pub(super) fn event(model: &mut Model, event: Event, now: &Now) -> Vec<Effect> {
         }
         // Coming back to the terminal: what it shows may have been drawn over.
         Event::FocusGained => {
-            model.home.away = false;
             model.mark_dirty();
-            Vec::new()
+            away(model, false)
         }
         // Nobody looks: what turns stands still, and what changes is drawn less often.
-        Event::FocusLost => {
-            model.home.away = true;
-            Vec::new()
-        }
+        Event::FocusLost => away(model, true),
         Event::Mouse(mouse) => super::home::mouse(model, mouse, now),
         _ => Vec::new(),
     }
+}
+
+/// Somebody looks, or nobody does.
+fn away(model: &mut Model, is: bool) -> Vec<Effect> {
+    if std::mem::replace(&mut model.home.away, is) == is {
+        return Vec::new();
+    }
+    vec![Effect::Away(is)]
 }
 
 fn is_interrupt(model: &Model, key: Key) -> bool {
@@ -50,8 +55,6 @@ fn is_interrupt(model: &Model, key: Key) -> bool {
 }
 
 fn pressed(model: &mut Model, event: &KeyEvent, now: &Now) -> Vec<Effect> {
-    // Whoever types looks, whatever the terminal said.
-    model.home.away = false;
     let key = Key::from_event(event);
     model.mark_dirty();
     if key.letter().is_none() && is_interrupt(model, key) {

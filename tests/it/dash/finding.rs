@@ -238,6 +238,7 @@ fn what_is_no_longer_right_is_said_and_left_out() {
         sort: Some("colour".to_owned()),
         descending: false,
         columns: Some(vec!["colour".to_owned(), "code".to_owned()]),
+        arrange: Some("upside down".to_owned()),
     };
     let mut remembered = Remembered::default();
     remembered.lists.insert("servers".to_owned(), look);

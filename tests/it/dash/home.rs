@@ -360,9 +360,15 @@ fn while_nobody_looks_nothing_turns() {
     let soon = |dash: &Dash| dash.model.next_deadline(&now).unwrap() - now.mono;
     assert!(soon(&dash) <= std::time::Duration::from_millis(120));
     dash.tell(Message::Input(Event::FocusLost));
+    assert_eq!(dash.effect(), Effect::Away(true), "and less is read");
     assert!(soon(&dash) > std::time::Duration::from_millis(300), "{:?}", soon(&dash));
     dash.tell(Message::Input(Event::FocusGained));
+    assert_eq!(dash.effect(), Effect::Away(false));
     assert!(soon(&dash) <= std::time::Duration::from_millis(120));
+    // A terminal that forgot to say that it is back.
+    dash.tell(Message::Input(Event::FocusLost)).effects();
+    dash.press("j");
+    assert!(dash.effects().contains(&Effect::Away(false)));
 }
 
 #[test]
