@@ -142,7 +142,10 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
     let mut odd = loaded.warnings.clone();
     let (keymap, clashes) = keymap(loaded);
     odd.extend(clashes.iter().map(ToString::to_string));
-    let themes = ThemeSet::new(depth(screen.colours));
+    let depth = depth(screen.colours);
+    // The library that writes the colours looks at NO_COLOR too: what was decided here holds.
+    crossterm::style::force_color_output(depth != Depth::None);
+    let themes = ThemeSet::new(depth);
     odd.extend(themes::read_all(&themes, &loaded.places.themes_dir));
     let theme = theme(loaded)
         .map(|theme| theme.name().to_owned())

@@ -64,7 +64,8 @@ fn the_configuration_is_edited_and_whatever_the_editor_leaves_behind_is_put_righ
     });
     session.type_in("?");
     session.until_text("keys in servers");
-    session.type_in("\x1b");
+    session.type_in("q");
+    session.until_screen("no help", |screen| !screen.contents().contains("keys in servers"));
     session.type_in("q");
     assert_eq!(session.until_ended(), 0);
     session.until_restored("after an editor that left the terminal raw");

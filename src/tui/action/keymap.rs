@@ -267,7 +267,7 @@ impl Keymap {
                 }
                 // Bound to other keys here, these are nothing.
                 if !held.action.places.contains(&place) {
-                    elsewhere = Some(held.action.id);
+                    elsewhere = elsewhere.or(Some(held.action.id));
                 }
             } else if held.keys.len() > pressed.len() && held.keys.starts_with(pressed) {
                 prefix |= held.places.has(place) || !held.action.places.contains(&place);

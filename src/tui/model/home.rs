@@ -78,7 +78,7 @@ impl Model {
     /// selecting works there.
     pub fn wants_mouse(&self) -> bool {
         let text = match self.layers.last() {
-            Some(Layer::Help { .. } | Layer::Describe { .. } | Layer::Report { .. }) => true,
+            Some(Layer::Help { .. } | Layer::Describe { .. } | Layer::Report { .. } | Layer::Story(_)) => true,
             Some(_) => false,
             None => self.only_log || (self.zoom && self.focus == Pane::Log),
         };
@@ -91,7 +91,12 @@ impl Model {
         let mut fields: Vec<(String, SafeText)> = Vec::new();
         for line in page.lines {
             match line {
-                PageLine::Pair(label, value, _) if !matches!(value.as_str(), "" | "–") => fields.push((label, value)),
+                // Not even where a secret lies: it is not what is meant by whoever copies a password.
+                PageLine::Pair(label, value, _)
+                    if !matches!(value.as_str(), "" | "–") && !label.contains("password") =>
+                {
+                    fields.push((label, value));
+                }
                 _ => {}
             }
         }
@@ -111,6 +116,7 @@ impl Lists {
             ListId::Plans => (self.plans.offset, self.plans.row()),
             ListId::Customers => (self.customers.offset, self.customers.row()),
             ListId::Audit => (self.audit.state.offset, self.audit.state.row()),
+            ListId::Alerts => (self.alerts.offset, self.alerts.row()),
         }
     }
 }

@@ -129,6 +129,7 @@ mod tests {
                 sort: Some("size".to_owned()),
                 descending: true,
                 columns: Some(vec!["name".to_owned()]),
+                arrange: Some("beside".to_owned()),
             },
             recent: vec![filter.to_owned()],
         }

@@ -43,7 +43,7 @@ pub fn update(model: &mut Model, message: Message, now: &Now) -> Vec<Effect> {
                     format!("{title} ended with status {code}"),
                     None,
                 ),
-                Err(why) => flash(model, now, NoticeLevel::Error, format!("{title}: {why}"), None),
+                Err(why) => flash(model, now, NoticeLevel::Error, format!("{why}: {title}"), None),
             }
             Vec::new()
         }

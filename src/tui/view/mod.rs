@@ -100,6 +100,9 @@ pub fn view(model: &Model, theme: &Theme, now: &Now, frame: &mut Frame<'_>) {
     if model.layers.is_empty() && model.menu_stands(now) {
         popup::menu(&pen, frame);
     }
+    if model.settings.ascii {
+        text::only_ascii(frame.buffer_mut());
+    }
 }
 
 impl Pen<'_> {

@@ -3,6 +3,7 @@
 use super::glyphs::Glyphs;
 use crate::domain::log::Pattern;
 use crate::tui::model::Filter;
+use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 use std::borrow::Cow;
@@ -84,6 +85,17 @@ fn plain(text: &str) -> Cow<'_, str> {
             .iter()
             .fold(text.to_owned(), |text, (sign, ascii)| text.replace(sign, ascii)),
     )
+}
+
+/// The same for what was drawn without a [`Row`]: each sign takes one cell, before and after.
+pub(super) fn only_ascii(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        if !cell.symbol().is_ascii()
+            && let Some(sign) = plain(cell.symbol()).chars().next().filter(char::is_ascii)
+        {
+            cell.set_char(sign);
+        }
+    }
 }
 
 impl Row {

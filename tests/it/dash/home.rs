@@ -174,7 +174,7 @@ fn a_name_is_copied_with_one_key_and_any_field_from_a_list() {
     assert_eq!(dash.effect(), Effect::Copy("prod-1".to_owned()));
     dash.must_see("\"prod-1\" copied");
     dash.press("2 c");
-    assert_eq!(dash.effect(), Effect::Copy("acme".to_owned()));
+    assert_eq!(dash.effect(), Effect::Copy("agence-nord".to_owned()));
     // A field: the list has everything that is known, whole.
     dash.press("Y");
     assert!(matches!(dash.effect(), Effect::LoadInstance(_)));
@@ -194,12 +194,10 @@ fn a_name_is_copied_with_one_key_and_any_field_from_a_list() {
     assert_eq!(dash.effect(), Effect::Copy(fields[at].1.to_string()));
     dash.must_see("database copied");
     // Nothing that is secret is among them.
-    for (label, value) in &fields {
-        assert!(
-            !label.contains("password") || !value.as_str().contains("sealed:"),
-            "{label}: {value}"
-        );
-    }
+    assert!(
+        fields.iter().all(|(label, _)| !label.contains("password")),
+        "{fields:?}"
+    );
     dash.press("Y esc");
     dash.effects();
     assert!(dash.model.layers.is_empty());
@@ -296,7 +294,7 @@ fn small_screens_show_one_pane_and_so_do_others_where_asked() {
     assert!(!dash.model.layout().compact);
     let mut small = Dash::picture((40, 15));
     small.press("ctrl-e ctrl-e");
-    small.must_see("room for one pane only");
+    small.must_see("this screen has room for one");
 }
 
 fn mouse(kind: MouseEventKind, column: u16, row: u16) -> Message {
@@ -311,6 +309,11 @@ fn mouse(kind: MouseEventKind, column: u16, row: u16) -> Message {
 #[test]
 fn the_mouse_selects_and_scrolls_where_it_is_taken_and_does_nothing_else() {
     let mut dash = Dash::picture((120, 35));
+    let job = dash.model.log.job.unwrap();
+    let lines = (9..200)
+        .map(|n| super::fleet::line(n, None, Stream::Stdout, LogLevel::Info, "a line"))
+        .collect();
+    dash.answer(Answer::LogLines { job, lines, end: 199 });
     let list = dash.model.layout().pane(Pane::List);
     let click = |row| mouse(MouseEventKind::Down(MouseButton::Left), list.x + 5, row);
     dash.tell(click(list.y + 3));
@@ -393,7 +396,7 @@ fn other_programs_are_asked_for_and_lent_the_terminal() {
         title: SafeText::new("the shell on prod-1"),
         ended: Err("No such file or directory".to_owned()),
     });
-    dash.must_see("the shell on prod-1: No such file or directory");
+    dash.must_see("No such file or directory: the shell on prod-1");
 }
 
 /// The arrangements and what is new over the panes, at all sizes.

@@ -52,6 +52,11 @@ fn what_a_role_may_not_is_grey_in_footer_menu_and_help() {
     dash.press("a").wait(400);
     dash.must_see("needs saas_admin: you are saas_manager (role ana)");
     dash.press("esc ?");
+    for _ in 0..4 {
+        if !dash.sees("not now: needs saas_admin") {
+            dash.press("pgdn");
+        }
+    }
     dash.must_see("not now: needs saas_admin");
 }
 
