@@ -208,7 +208,7 @@ fn a_shell_on_this_machine_is_the_operators_own() {
         &[
             "server",
             "add",
-            "here",
+            "box-1",
             "--url",
             "http://127.0.0.1:8069",
             "--max-instances",
@@ -216,7 +216,7 @@ fn a_shell_on_this_machine_is_the_operators_own() {
         ],
     );
     let mut session = start.env("SHELL", shell.display().to_string()).start();
-    session.until_text("here");
+    session.until_text("box-1");
     session.type_in("s");
     session.until_screen("the shell", |screen| {
         !screen.alternate_screen() && screen.contents().contains("in a shell of my own")
@@ -225,7 +225,7 @@ fn a_shell_on_this_machine_is_the_operators_own() {
     session.until_text("said qq");
     session.type_in("\n");
     session.until_screen("the dashboard", |screen| {
-        screen.alternate_screen() && screen.contents().contains("here")
+        screen.alternate_screen() && screen.contents().contains("box-1")
     });
     session.type_in("q");
     assert_eq!(session.until_ended(), 0);

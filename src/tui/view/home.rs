@@ -15,7 +15,7 @@ pub(super) fn fields(pen: &Pen<'_>, picker: &FieldPicker, frame: &mut Frame<'_>)
     let width = screen.width.saturating_sub(2).min(100).max(screen.width.min(20));
     let area = popup::middle(frame, width, u16::try_from(rows + 2).unwrap_or(u16::MAX));
     let bottom = format!(
-        "{} of {} · Enter copies · Esc closes",
+        "{}/{} · Enter copies · Esc closes",
         (picker.at + 1).min(fields.len()),
         fields.len()
     );
