@@ -12,8 +12,6 @@ use crate::tui::action::ActionId;
 use crate::tui::model::{Asking, Effect, LINES_A_PAGE, Layer, Model, Move, Need, NoticeLevel, Now, Pane, TextLog};
 use jiff::SignedDuration;
 
-/// Longest text that terminals take into their clipboard in one piece, bytes.
-
 /// Does what the log's lines in the table say; `None` for what is no action of the log.
 pub(super) fn perform(model: &mut Model, id: ActionId, now: &Now) -> Option<Vec<Effect>> {
     use ActionId as Id;
