@@ -20,6 +20,8 @@ const JOBS: usize = 100;
 const LINES: i64 = 2_000;
 /// Lines of it that are handed on.
 const TELLING: usize = 50;
+/// Refused attempts that are told.
+const REFUSED: usize = 5;
 /// Rows of the audit that a history holds at most.
 const ROWS: usize = 2_000;
 
@@ -133,8 +135,16 @@ impl Ops {
         }
         let log = self.telling_lines(subject, &jobs).await?;
         let workers = self.registry.workers().await.map_err(shown)?;
+        let refused = AuditFilter {
+            since: now.checked_sub(SignedDuration::from_hours(24)).ok(),
+            object: Some(subject.object()),
+            refused: true,
+            limit: REFUSED,
+            ..AuditFilter::default()
+        };
         Ok(Facts {
             now,
+            refused: self.registry.audit(&refused).await.map_err(shown)?,
             servers: self.registry.servers().await.map_err(shown)?,
             templates: self.registry.templates().await.map_err(shown)?,
             plans: self.registry.plans().await.map_err(shown)?,

@@ -1,8 +1,10 @@
 //! The alerts there are, and the calls that are due.
 
+mod deeds;
+
 use super::super::explain::Subject;
 use super::super::text::SafeText;
-use super::{Alert, AlertId, AlertKind, AlertState, Condition, Deed, Known, Mute, Record, Rules};
+use super::{Alert, AlertId, AlertKind, AlertState, Condition, Deed, Mute, Record, Rules};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -75,6 +77,8 @@ pub struct Board {
     /// not changed.
     begun: bool,
     had_worker: bool,
+    /// The one kind of which anything is known now; `None`: all.
+    only: Option<AlertKind>,
     changed: bool,
 }
 
@@ -181,7 +185,10 @@ impl Board {
         for since in self.pending.values_mut() {
             *since = (*since).min(now);
         }
-        let first = !std::mem::replace(&mut self.begun, true);
+        let first = !self.begun;
+        // What is bad when all is seen for the first time has not changed either.
+        self.begun |= only.is_none();
+        self.only = only;
         let known = |kind: AlertKind| only.is_none_or(|only| only == kind);
         let mut is_bad = BTreeMap::new();
         for condition in bad.iter().filter(|condition| known(condition.kind)) {
@@ -333,9 +340,12 @@ impl Board {
         }
         let wanted = std::mem::take(&mut self.to_ring);
         let mut alerts: Vec<Alert> = Vec::new();
-        for alert in &self.alerts {
-            if wanted.contains(&alert.id) && self.state(alert, rules, now) == AlertState::Open {
-                alerts.push(alert.clone());
+        for alert in self.alerts.iter().filter(|alert| wanted.contains(&alert.id)) {
+            match self.state(alert, rules, now) {
+                AlertState::Open => alerts.push(alert.clone()),
+                // It may come back before it is over: nobody was called for it yet.
+                AlertState::Clearing => self.to_ring.push(alert.id),
+                _ => {}
             }
         }
         if alerts.is_empty() {
@@ -362,108 +372,25 @@ impl Board {
         self.rung_at.map(|at| later(at, rules.ring_every))
     }
 
-    /// When to look again though nothing happens.
+    /// When to look again though nothing happens. Nothing of which nothing is known now, or that only
+    /// waits to be well or bad again: else one would look without end.
     pub fn due(&self, rules: &Rules) -> Option<Timestamp> {
-        let held = self.pending.values().map(|since| later(*since, rules.hold));
+        let known = |kind: AlertKind| self.only.is_none_or(|only| only == kind);
+        let pending = self.pending.iter().filter(|(key, _)| known(key.0));
+        let held = pending.map(|(_, since)| later(*since, rules.hold));
         let active = || self.alerts.iter().filter(|alert| alert.cleared_at.is_none());
         let clearing = active()
+            .filter(|alert| known(alert.kind))
             .filter_map(|alert| alert.good_since)
             .map(|since| later(since, rules.clear_after));
         let snoozed = active().filter_map(|alert| alert.snoozed_until);
-        let ring = (!self.to_ring.is_empty()).then(|| self.ring_at(rules).unwrap_or(Timestamp::MIN));
+        let waits = |id: &AlertId| self.alert(*id).is_some_and(|alert| alert.good_since.is_none());
+        let ring = self
+            .to_ring
+            .iter()
+            .any(waits)
+            .then(|| self.ring_at(rules).unwrap_or(Timestamp::MIN));
         held.chain(clearing).chain(snoozed).chain(ring).min()
-    }
-
-    /// Someone knows of it, or takes that back where they said so before.
-    pub fn acknowledge(&mut self, id: AlertId, by: &SafeText, now: Timestamp) -> Option<bool> {
-        let alert = self
-            .alerts
-            .iter_mut()
-            .find(|alert| alert.id == id && alert.cleared_at.is_none())?;
-        let known = alert.acknowledged.is_none();
-        alert.acknowledged = known.then(|| Known {
-            by: by.clone(),
-            at: now,
-        });
-        alert.snoozed_until = None;
-        let deed = if known {
-            Deed::Acknowledged
-        } else {
-            Deed::Unacknowledged
-        };
-        let record = record(now, deed, alert, alert.text.clone(), Some(by.clone()));
-        self.write(record);
-        self.to_ring.retain(|other| *other != id);
-        Some(known)
-    }
-
-    /// Keeps it silent for so long; for no time: ends that. Answers until when.
-    pub fn snooze(&mut self, id: AlertId, time: Duration, by: &SafeText, now: Timestamp) -> Option<Option<Timestamp>> {
-        let alert = self
-            .alerts
-            .iter_mut()
-            .find(|alert| alert.id == id && alert.cleared_at.is_none())?;
-        let until = (!time.is_zero()).then(|| later(now, time));
-        alert.snoozed_until = until;
-        let (deed, text) = match until {
-            Some(_) => (Deed::Snoozed, format!("for {}", span(time))),
-            None => (Deed::Woken, String::new()),
-        };
-        let record = record(now, deed, alert, SafeText::new(&text), Some(by.clone()));
-        self.write(record);
-        self.to_ring.retain(|other| *other != id);
-        Some(until)
-    }
-
-    /// Keeps a pattern silent, or hears it again where it was. Answers whether it is silent now.
-    pub fn mute(&mut self, mute: &Mute, by: &SafeText, now: Timestamp) -> bool {
-        let silent = !self.mutes.contains(mute);
-        if silent {
-            self.mutes.push(mute.clone());
-        } else {
-            self.mutes.retain(|other| other != mute);
-        }
-        let about = self
-            .alerts
-            .iter()
-            .find(|alert| mute.matches(alert.kind, alert.label.as_str()));
-        let record = Record {
-            at: now,
-            deed: if silent { Deed::Muted } else { Deed::Unmuted },
-            kind: about.map_or(AlertKind::ServerOffline, |alert| alert.kind),
-            subject: about.and_then(|alert| alert.subject),
-            label: about.map_or_else(SafeText::default, |alert| alert.label.clone()),
-            text: SafeText::new(&mute.to_string()),
-            by: Some(by.clone()),
-        };
-        self.write(record);
-        let (alerts, muted) = (&self.alerts, mute);
-        self.to_ring.retain(|id| {
-            let alert = alerts.iter().find(|alert| alert.id == *id);
-            !alert.is_some_and(|alert| muted.matches(alert.kind, alert.label.as_str()))
-        });
-        silent
-    }
-
-    /// The patterns of this board that keep an alert silent.
-    pub fn muted_by(&self, alert: &Alert) -> Option<&Mute> {
-        self.mutes
-            .iter()
-            .find(|mute| mute.matches(alert.kind, alert.label.as_str()))
-    }
-
-    /// The operator's command failed at a call.
-    pub fn command_failed(&mut self, why: &str, now: Timestamp) {
-        let record = Record {
-            at: now,
-            deed: Deed::CommandFailed,
-            kind: AlertKind::RegistryLost,
-            subject: None,
-            label: SafeText::new("command"),
-            text: SafeText::capped(why, 500),
-            by: None,
-        };
-        self.write(record);
     }
 
     fn write(&mut self, record: Record) {

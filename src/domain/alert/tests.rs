@@ -311,6 +311,75 @@ fn it_says_when_to_be_looked_at_again_and_never_else() {
 }
 
 #[test]
+fn while_the_registry_is_lost_it_does_not_look_without_end() {
+    let mut board = board();
+    stand(&mut board, &[offline(1)], 0, 10);
+    // One is getting well, one turns bad, when the registry goes.
+    board.observe(at(10), &[offline(2)], None, &rules());
+    let lost = Condition {
+        kind: AlertKind::RegistryLost,
+        subject: None,
+        label: SafeText::new("registry"),
+        text: SafeText::new("no answer"),
+    };
+    for second in 11..40 {
+        board.observe(
+            at(second),
+            std::slice::from_ref(&lost),
+            Some(AlertKind::RegistryLost),
+            &rules(),
+        );
+        board.ring(at(second), &rules());
+    }
+    for second in (40..4000).step_by(97) {
+        board.observe(
+            at(second),
+            std::slice::from_ref(&lost),
+            Some(AlertKind::RegistryLost),
+            &rules(),
+        );
+        board.ring(at(second), &rules());
+        assert!(board.due(&rules()).is_none_or(|due| due > at(second)), "at {second}");
+    }
+}
+
+#[test]
+fn what_was_well_for_a_moment_when_the_call_was_due_is_called_for_when_it_comes_back() {
+    let mut board = board();
+    stand(&mut board, &[failed(1)], 0, 1);
+    // The next call may come thirty seconds later.
+    assert_eq!(stand(&mut board, &[failed(1), offline(1)], 1, 20), 0);
+    assert_eq!(stand(&mut board, &[failed(1)], 20, 40), 0);
+    assert!(
+        board.due(&rules()).is_some_and(|due| due > at(39)),
+        "it does not spin meanwhile"
+    );
+    assert_eq!(stand(&mut board, &[failed(1), offline(1)], 40, 60), 1);
+    assert_eq!(stand(&mut board, &[failed(1), offline(1)], 60, 600), 0);
+}
+
+#[test]
+fn a_dashboard_that_starts_without_its_registry_calls_nobody_when_it_comes_back() {
+    let mut board = Board::default();
+    let lost = Condition {
+        kind: AlertKind::RegistryLost,
+        subject: None,
+        label: SafeText::new("registry"),
+        text: SafeText::new("no answer"),
+    };
+    for second in 0..20 {
+        board.observe(
+            at(second),
+            std::slice::from_ref(&lost),
+            Some(AlertKind::RegistryLost),
+            &rules(),
+        );
+        assert_eq!(board.ring(at(second), &rules()), None);
+    }
+    assert_eq!(stand(&mut board, &[offline(1), offline(2)], 20, 200), 0);
+}
+
+#[test]
 fn what_is_kept_is_bounded() {
     let mut board = board();
     for round in 0..60 {

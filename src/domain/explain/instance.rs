@@ -65,7 +65,7 @@ fn worked_on(instance: &Instance, theirs: &[&Job]) -> Finding {
     match theirs.first() {
         Some(newest) => {
             let at = newest.finished_at.or(newest.started_at).or(Some(newest.created_at));
-            finding = finding.seen(at, super::server::line(newest), Some(Link::Job { id: newest.id }));
+            finding = finding.seen(at, super::places::line(newest), Some(Link::Job { id: newest.id }));
         }
         None if instance.state != InstanceState::Failed => {
             finding.severity = Severity::Warning;

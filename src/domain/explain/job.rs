@@ -74,7 +74,7 @@ pub(super) fn findings(job: &Job, facts: &Facts) -> Vec<Finding> {
         JobState::Done => findings.push(
             Finding::new("done", Severity::Good, format!("{} is done{}", name(job), took(job))).seen(
                 job.finished_at,
-                super::server::line(job),
+                super::places::line(job),
                 link,
             ),
         ),
@@ -152,7 +152,7 @@ fn queued(job: &Job, facts: &Facts) -> Finding {
     for other in ahead.iter().take(10) {
         finding = finding.seen(
             other.started_at,
-            super::server::line(other),
+            super::places::line(other),
             Some(Link::Job { id: other.id }),
         );
     }

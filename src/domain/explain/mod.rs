@@ -8,12 +8,14 @@ mod instance;
 mod job;
 mod network;
 mod placement;
+mod places;
 mod server;
 #[cfg(test)]
 mod tests;
 
 pub use placement::placement;
 
+use super::audit::AuditEntry;
 use super::capacity::Thresholds;
 use super::check::CheckReport;
 use super::health::{HealthRules, HealthStatus};
@@ -26,6 +28,9 @@ use super::text::SafeText;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+/// What ended badly counts for so long.
+const RECENT: Duration = Duration::from_hours(24);
 
 /// What can be explained, and has a history of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -199,6 +204,8 @@ pub struct Facts {
     pub checks: Vec<Seen>,
     /// Log lines of jobs that tell something: warnings and errors, in their order.
     pub log: Vec<(JobId, LogLine)>,
+    /// Attempts on the subject that were refused lately, the newest first.
+    pub refused: Vec<AuditEntry>,
     /// All known workers.
     pub workers: Vec<WorkerSeen>,
     /// When a check counts as what.
@@ -239,6 +246,7 @@ pub fn explain(subject: Subject, facts: &Facts) -> Option<Explanation> {
         Subject::Instance(id) => instance::explain(facts.instance(id)?, facts),
         Subject::Job(id) => job::explain(facts.job(id)?, facts),
     };
+    findings.extend(refused(facts));
     // The order in which they were found stays among equals: the cause stands before what follows from it.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let severity = findings.first().map_or(Severity::Good, |worst| worst.severity);
@@ -253,6 +261,37 @@ pub fn explain(subject: Subject, facts: &Facts) -> Option<Explanation> {
         verdict: SafeText::new(&verdict),
         findings,
     })
+}
+
+/// What was tried with it and refused: an operator who asks why often has just read such a refusal.
+fn refused(facts: &Facts) -> Option<Finding> {
+    let attempts = facts.refused.len();
+    if attempts == 0 {
+        return None;
+    }
+    let title = format!("{} refused in the last 24 h", count(attempts, "attempt"));
+    let mut finding = Finding::new("refused", Severity::Note, title);
+    let said = |words: &str| {
+        let mut all = facts.refused.iter().filter_map(|row| row.refused.as_deref());
+        all.any(|why| why.contains(words))
+    };
+    for row in &facts.refused {
+        let why = row.refused.as_deref().unwrap_or_default();
+        let text = format!("{} by {}: {why}", row.action, row.who());
+        finding = finding.seen(Some(row.at), text, Some(Link::Audit { id: row.id }));
+    }
+    if said("Connection test failed") {
+        finding = finding.advise(
+            "\"Connection test failed\": test it (t), the report says layer by layer where it ends; check it (r), and this page says which part of the way is at fault: URL, port, TLS, proxy or firewall",
+        );
+    }
+    if said("while it has instances") {
+        finding = finding.advise("\"while it has instances\": who lives there is listed on this page");
+    }
+    if said("No available server") {
+        finding = finding.advise("\"No available server found\": vigie placement says why each was passed over");
+    }
+    Some(finding)
 }
 
 impl Finding {

@@ -52,7 +52,7 @@ pub(super) const ACTIONS: &[Action] = &[
         line(
             Id::Acknowledge,
             "acknowledge",
-            &["a a"],
+            &["a y"],
             ALERTS,
             "acknowledge",
             "says that you know of the alert: it calls no more until it is over; again: takes that back",
@@ -74,7 +74,7 @@ pub(super) const ACTIONS: &[Action] = &[
         line(
             Id::Mute,
             "mute",
-            &["a m"],
+            &["a u"],
             ALERTS,
             "mute",
             "keeps alerts of this kind about this silent for good; again: hears them again",

@@ -3,9 +3,13 @@
 use super::effect::Target;
 use super::fleet::Store;
 use super::message::{Delta, Fleet};
+use super::page::{Page, Tone};
+use super::pages::Lines;
+use super::words::{age, when};
+use super::{Model, Now};
 use crate::domain::SafeText;
 use crate::domain::alert::{Alert, AlertId, AlertState, Board, Memory, Rules};
-use crate::domain::explain::Subject;
+use crate::domain::explain::{Severity, Subject};
 use crate::domain::job::Job;
 use crate::domain::server::Server;
 use jiff::Timestamp;
@@ -95,7 +99,7 @@ pub struct Attention {
     /// What was remembered, until the fleet was read.
     before: Option<Remembrance>,
     /// What of the store was taken in.
-    pub(in crate::tui) seen: Option<(u64, bool)>,
+    pub seen: Option<(u64, bool)>,
     /// When it is to be remembered.
     pub save_due: Option<Duration>,
 }
@@ -157,7 +161,7 @@ impl Attention {
     }
 
     /// Marks what is otherwise in a fleet that was read anew. Answers whether anything is.
-    pub(in crate::tui) fn fleet(&mut self, store: &Store, fleet: &Fleet) -> bool {
+    pub fn fleet(&mut self, store: &Store, fleet: &Fleet) -> bool {
         let count = self.changed.len();
         if store.read_at.is_some() {
             for server in &fleet.servers {
@@ -218,7 +222,7 @@ impl Attention {
     }
 
     /// Marks what changes. Answers whether anything does.
-    pub(in crate::tui) fn delta(&mut self, store: &Store, delta: &Delta) -> bool {
+    pub fn delta(&mut self, store: &Store, delta: &Delta) -> bool {
         let count = self.changed.len();
         for server in &delta.servers {
             self.server(store, server);
@@ -283,7 +287,7 @@ pub(super) fn subject(target: Target) -> Option<Subject> {
 
 /// What of all that is selected can be explained: of an alert or a row of what happened what it is
 /// about, in the log its job.
-pub fn story_subject(model: &super::Model) -> Option<Subject> {
+pub fn story_subject(model: &Model) -> Option<Subject> {
     let target = model.current_target()?;
     match target {
         Target::Alert(id) => model.attention.board.alert(id)?.subject,
@@ -303,7 +307,7 @@ pub fn story_subject(model: &super::Model) -> Option<Subject> {
 }
 
 /// The alerts in the order of their list: what is open first, the worst first, the newest first.
-pub(in crate::tui) fn rows(board: &Board, rules: &Rules, now: Timestamp) -> Vec<AlertRow> {
+pub fn rows(board: &Board, rules: &Rules, now: Timestamp) -> Vec<AlertRow> {
     let mut rows: Vec<AlertRow> = board
         .alerts()
         .iter()
@@ -322,4 +326,55 @@ pub(in crate::tui) fn rows(board: &Board, rules: &Rules, now: Timestamp) -> Vec<
         )
     });
     rows
+}
+
+/// The page of an alert.
+pub(super) fn page(model: &Model, id: AlertId, now: &Now) -> Option<Page> {
+    let board = &model.attention.board;
+    let alert = board.alert(id)?;
+    let mut out = Lines::new();
+    let state = board.state(alert, &model.settings.alerts.rules, now.wall);
+    let bad = if alert.kind.severity() == Severity::Bad {
+        Tone::Bad
+    } else {
+        Tone::Warning
+    };
+    out.toned("what", alert.kind.title(), bad);
+    out.pair("on", alert.label.as_str());
+    out.pair("why", alert.text.as_str());
+    out.pair("state", state.word());
+    out.pair(
+        "since",
+        format!("{} ({})", when(alert.raised_at, now), age(alert.raised_at, now)),
+    );
+    if alert.times > 1 {
+        out.pair("came back", format!("{} times before it was over", alert.times - 1));
+    }
+    for (label, at) in [
+        ("well since", alert.good_since),
+        ("over since", alert.cleared_at),
+        ("silent until", alert.snoozed_until),
+        ("called", alert.rung_at),
+    ] {
+        if let Some(at) = at {
+            out.pair(label, when(at, now));
+        }
+    }
+    if let Some(known) = &alert.acknowledged {
+        out.pair("known to", format!("{}, {}", known.by, when(known.at, now)));
+    }
+    if let Some(mute) = board.muted_by(alert) {
+        out.pair("muted by", mute.to_string());
+    }
+    out.head("what happened to it");
+    for record in board.records().iter().rev() {
+        if record.kind == alert.kind && record.subject == alert.subject {
+            let by = record.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+            out.pair(
+                &when(record.at, now),
+                format!("{}{by} {}", record.deed.word(), record.text),
+            );
+        }
+    }
+    Some(out.page(format!("alert · {} · {}", alert.kind.title(), alert.label)))
 }

@@ -268,7 +268,7 @@ impl Store {
     }
 
     /// The alerts, anew.
-    pub(in crate::tui) fn set_alerts(&mut self, rows: Vec<AlertRow>) {
+    pub fn set_alerts(&mut self, rows: Vec<AlertRow>) {
         self.generation += 1;
         self.alerts = rows;
     }

@@ -29,8 +29,7 @@ mod tabs;
 mod trail;
 mod words;
 
-pub(in crate::tui) use attention::rows as alert_rows;
-pub use attention::{AlertRow, AlertSettings, Attention, Osc, Remembrance, story_subject};
+pub use attention::{AlertRow, AlertSettings, Attention, Osc, Remembrance, rows as alert_rows, story_subject};
 pub use audit::AuditList;
 pub use clock::{Now, SPINNER, Shown};
 pub use columns::{ColumnPicker, columns_of, fit};

@@ -46,7 +46,7 @@ pub(super) fn described(model: &Model, subject: Subject, full: Option<&Instance>
         Subject::Job(id) => job(model, id, now),
         Subject::Plan(id) => plan(model, id),
         Subject::Customer(id) => customer(model, id),
-        Subject::Alert(id) => alert(model, id, now),
+        Subject::Alert(id) => super::attention::page(model, id, now).unwrap_or_else(|| gone("the alert")),
         Subject::Audit(id) => super::audit::page(model, id, now).unwrap_or_else(|| gone("what happened")),
     }
 }
@@ -97,59 +97,6 @@ impl Lines {
     fn text(&mut self, text: impl AsRef<str>, tone: Tone) {
         self.0.push(PageLine::Text(SafeText::new(text.as_ref()), tone));
     }
-}
-
-fn alert(model: &Model, id: crate::domain::alert::AlertId, now: &Now) -> Page {
-    use crate::domain::explain::Severity;
-    let board = &model.attention.board;
-    let Some(alert) = board.alert(id) else {
-        return gone("the alert");
-    };
-    let mut out = Lines::new();
-    let state = board.state(alert, &model.settings.alerts.rules, now.wall);
-    let bad = if alert.kind.severity() == Severity::Bad {
-        Tone::Bad
-    } else {
-        Tone::Warning
-    };
-    out.toned("what", alert.kind.title(), bad);
-    out.pair("on", alert.label.as_str());
-    out.pair("why", alert.text.as_str());
-    out.pair("state", state.word());
-    out.pair(
-        "since",
-        format!("{} ({})", when(alert.raised_at, now), age(alert.raised_at, now)),
-    );
-    if alert.times > 1 {
-        out.pair("came back", format!("{} times before it was over", alert.times - 1));
-    }
-    for (label, at) in [
-        ("well since", alert.good_since),
-        ("over since", alert.cleared_at),
-        ("silent until", alert.snoozed_until),
-        ("called", alert.rung_at),
-    ] {
-        if let Some(at) = at {
-            out.pair(label, when(at, now));
-        }
-    }
-    if let Some(known) = &alert.acknowledged {
-        out.pair("known to", format!("{}, {}", known.by, when(known.at, now)));
-    }
-    if let Some(mute) = board.muted_by(alert) {
-        out.pair("muted by", mute.to_string());
-    }
-    out.head("what happened to it");
-    for record in board.records().iter().rev() {
-        if record.kind == alert.kind && record.subject == alert.subject {
-            let by = record.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-            out.pair(
-                &when(record.at, now),
-                format!("{}{by} {}", record.deed.word(), record.text),
-            );
-        }
-    }
-    out.page(format!("alert · {} · {}", alert.kind.title(), alert.label))
 }
 
 fn help(model: &Model) -> Page {

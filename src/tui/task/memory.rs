@@ -56,7 +56,10 @@ fn read<T: serde::de::DeserializeOwned + Default>(path: &Path, longest: u64) -> 
         return Err(wrong("not a file of ours".to_owned()));
     }
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
+    // By way of a map: a list would be taken for the fields in their order.
+    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text)
+        .and_then(|map| serde_json::from_value(map.into()))
+        .map_err(|error| wrong(error.to_string()))
 }
 
 /// Takes one change into the file: what other dashboards changed in it stays.

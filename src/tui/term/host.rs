@@ -243,6 +243,35 @@ impl Stream for TtySignals {
 }
 
 #[cfg(test)]
+mod calling_tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_one_bell_and_notices_that_nothing_breaks_out_of() {
+        let hostile = SafeText::new("\x1b\\\x07]0;owned; prod-1\u{9c}");
+        let plain = calling(true, Some((Osc::Both, &hostile)), Around::Nothing);
+        assert_eq!(plain.iter().filter(|byte| **byte == 0x07).count(), 1, "the bell alone");
+        assert_eq!(
+            plain.iter().filter(|byte| **byte == 0x1b).count(),
+            4,
+            "two sequences, each with its end"
+        );
+        let text = String::from_utf8(plain).unwrap();
+        assert!(
+            text.starts_with("\x1b]9;vigie: ") && text.contains("\x1b]777;notify;vigie;"),
+            "{text:?}"
+        );
+        assert!(!text.contains('\u{9c}'));
+        let body = text.split("notify;vigie;").nth(1).unwrap();
+        assert!(!body.contains(';'), "{body:?}");
+        let tmux = calling(true, Some((Osc::Nine, &SafeText::new("x"))), Around::Tmux);
+        assert_eq!(tmux, b"\x1bPtmux;\x1b\x1b]9;vigie: x\x1b\x1b\\\x1b\\\x07");
+        assert_eq!(calling(true, Some((Osc::Nine, &hostile)), Around::Screen), b"\x07");
+        assert!(calling(false, None, Around::Nothing).is_empty());
+    }
+}
+
+#[cfg(test)]
 mod clipboard_tests {
     use super::*;
 

@@ -194,7 +194,11 @@ fn instance_state(pen: &Pen<'_>, instance: &InstanceRow) -> (String, Token) {
     {
         return progress(pen, job);
     }
+    // Its database is as it was; nobody reaches it.
+    let server = pen.model.store.server(instance.server);
+    let away = server.is_some_and(|server| server.state() == ServerState::Offline || server.track.database_dead());
     let (glyph, token) = match instance.state {
+        InstanceState::Active if away => (glyphs.warning, Token::Warning),
         InstanceState::Active => (glyphs.good, Token::Good),
         InstanceState::Draft => (glyphs.draft, Token::Dim),
         InstanceState::Suspended => (glyphs.maintenance, Token::Warning),

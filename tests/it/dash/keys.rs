@@ -232,7 +232,9 @@ fn what_belongs_elsewhere_says_where() {
     assert!(dash.effects().is_empty());
     dash.must_see("activate (aa) is only in: servers");
     dash.press("3 d");
-    dash.must_see("describe (d) is only in: servers, instances, templates, jobs, plans, customers, what happened");
+    dash.must_see(
+        "describe (d) is only in: servers, instances, templates, jobs, plans, customers, what happened, alerts",
+    );
 }
 
 fn delete_dialog(dash: &mut Dash) {
@@ -583,6 +585,8 @@ fn idle_is_idle() {
     let mut quiet = fleet::picture();
     quiet.jobs.retain(|job| job.state.is_over());
     dash.load(quiet);
+    // What of it is bad is written down once.
+    dash.wait(2_000);
     dash.model.take_dirty();
     let now = dash.now();
     let due = dash.model.next_deadline(&now).unwrap() - now.mono;

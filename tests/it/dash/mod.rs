@@ -21,7 +21,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use vigie::domain::SafeText;
 use vigie::tui::action::Key;
-use vigie::tui::model::{Answer, Effect, Fleet, Message, Model, Now, Remember, UiSettings};
+use vigie::tui::model::{Answer, Effect, Fleet, Message, Model, Now, Remember, Remembrance, UiSettings};
 use vigie::tui::theme::Theme;
 use vigie::tui::update::{start, update};
 use vigie::tui::view::view;
@@ -33,6 +33,8 @@ struct Dash {
     effects: Vec<Effect>,
     /// What was to be remembered for the next start.
     remembered: Vec<Remember>,
+    /// What of alerts was.
+    noted: Vec<Box<Remembrance>>,
 }
 
 impl Dash {
@@ -50,6 +52,7 @@ impl Dash {
             mono_ms: 1000,
             effects: Vec::new(),
             remembered: Vec::new(),
+            noted: Vec::new(),
         };
         let now = dash.now();
         dash.effects = start(&mut dash.model, &now);
@@ -96,6 +99,7 @@ impl Dash {
         for effect in update(&mut self.model, message, &now) {
             match effect {
                 Effect::Remember(change) => self.remembered.push(*change),
+                Effect::RememberAlerts(noted) => self.noted.push(noted),
                 effect => self.effects.push(effect),
             }
         }

@@ -78,6 +78,7 @@ fn explained() -> Explanation {
         jobs: vec![job],
         checks: checks(),
         log: Vec::new(),
+        refused: Vec::new(),
         workers: vec![WorkerSeen {
             id: "ops-1:77".to_owned(),
             seen_at: fleet::noon(),
