@@ -262,6 +262,17 @@ pub struct Record {
     pub by: Option<SafeText>,
 }
 
+/// How the terminal is asked to notify the desktop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Osc {
+    /// OSC 9.
+    Nine,
+    /// OSC 777.
+    Triple7,
+    /// Both.
+    Both,
+}
+
 /// When something is an alert, and when the operator is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {

@@ -8,9 +8,9 @@ use super::pages::Lines;
 use super::words::{age, when};
 use super::{Model, Now};
 use crate::domain::SafeText;
-use crate::domain::alert::{Alert, AlertId, AlertState, Board, Memory, Rules};
+use crate::domain::alert::{Alert, AlertId, AlertState, Board, Memory, Osc, Rules};
 use crate::domain::explain::{Severity, Subject};
-use crate::domain::job::Job;
+use crate::domain::job::{Job, JobKind};
 use crate::domain::server::Server;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,17 +19,6 @@ use std::time::Duration;
 
 /// Rows that are marked as changed at most.
 const MARKED: usize = 2_000;
-
-/// How the terminal is asked to notify the desktop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Osc {
-    /// OSC 9.
-    Nine,
-    /// OSC 777.
-    Triple7,
-    /// Both.
-    Both,
-}
 
 /// What the settings say of alerts.
 #[derive(Debug, Clone)]
@@ -211,11 +200,10 @@ impl Attention {
         for job in &fleet.jobs {
             if job.finished_at.is_some() && job.finished_at > before.at {
                 self.mark(Subject::Job(job.id));
-                match (job.spec.instance_id(), job.spec.template_id()) {
-                    (Some(instance), _) if fleet.instances.iter().any(|row| row.id == instance) => {
-                        self.mark(Subject::Instance(instance));
-                    }
-                    _ => {}
+                if let Some(instance) = job.spec.instance_id()
+                    && job.spec.kind() != JobKind::InstanceDelete
+                {
+                    self.mark(Subject::Instance(instance));
                 }
             }
         }

@@ -1,13 +1,13 @@
 //! What the dashboard wants done outside: plain data, comparable, without secrets in its `Debug`.
 
-use super::attention::{Osc, Remembrance};
+use super::attention::Remembrance;
 use super::draft::{Expected, InstanceDraft, ServerDraft, TemplateDraft};
 use super::find::Request;
 use super::home::{Enter, Lend};
 use super::memory::Remember;
 use super::palette::PaletteRequest;
 use super::tabs::ListId;
-use crate::domain::alert::{AlertId, Record, Ring};
+use crate::domain::alert::{AlertId, Osc, Record, Ring};
 use crate::domain::audit::AuditFilter;
 use crate::domain::explain::Subject;
 use crate::domain::log::{Ask, LogTarget, Sieve};

@@ -29,7 +29,8 @@ mod tabs;
 mod trail;
 mod words;
 
-pub use attention::{AlertRow, AlertSettings, Attention, Osc, Remembrance, rows as alert_rows, story_subject};
+pub use crate::domain::alert::Osc;
+pub use attention::{AlertRow, AlertSettings, Attention, Remembrance, rows as alert_rows, story_subject};
 pub use audit::AuditList;
 pub use clock::{Now, SPINNER, Shown};
 pub use columns::{ColumnPicker, columns_of, fit};

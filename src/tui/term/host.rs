@@ -4,7 +4,7 @@ use super::input::TtyInput;
 use super::out::FrameBackend;
 use super::screen::Screen;
 use crate::domain::SafeText;
-use crate::tui::model::Osc;
+use crate::domain::alert::Osc;
 use crate::tui::run::{Host, Signal};
 use futures_util::Stream;
 use rustix::process::Signal as Sent;

@@ -143,24 +143,27 @@ fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
             fleet.push((format!("{blank}{glyph} {count}"), style));
         }
     }
+    let (open, worst) = model.attention.board.open(&model.settings.alerts.rules, pen.now.wall);
+    let (sign, calls) = match worst {
+        0 => (pen.glyphs.warning, on(Token::Warning)),
+        _ => (pen.glyphs.bad, on(Token::Bad)),
+    };
+    // Where there is no room for the word, the number stands with the other ones.
+    let short = pen.layout.header.width < 50;
+    if open > 0 && short {
+        fleet.push((format!(" !{open}"), calls));
+    } else if open > 0 {
+        parts.push(Part {
+            rank: 2,
+            spans: vec![(format!("{sign} {}", plural(open, "alert")), calls)],
+        });
+    }
     parts.push(Part {
         rank: 6,
         spans: vec![(plural(glance.servers, "server"), base)],
     });
     let rank = if model.lost.is_some() { 2 } else { 0 };
     parts.push(Part { rank, spans: fleet });
-    let (open, worst) = model.attention.board.open(&model.settings.alerts.rules, pen.now.wall);
-    if open > 0 {
-        let (glyph, token) = if worst > 0 {
-            (pen.glyphs.bad, Token::Bad)
-        } else {
-            (pen.glyphs.warning, Token::Warning)
-        };
-        parts.push(Part {
-            rank: 2,
-            spans: vec![(format!("{glyph} {}", plural(open, "alert")), on(token))],
-        });
-    }
     let share = glance.taken as f64 / glance.places.max(1) as f64;
     let percent = (share * 100.0).clamp(0.0, 999.0) as u32;
     let mut bar = Row::new(16, pen.glyphs);

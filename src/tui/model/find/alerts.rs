@@ -26,18 +26,6 @@ const KINDS: &[&str] = &[
 /// The columns of alerts.
 pub(super) static ALERTS: &[Field] = &[
     Field {
-        name: "age",
-        also: &["when", "raised"],
-        title: "since",
-        kind: Kind::Time,
-        get: |_, row| alert(row, |a| Value::Time(a.alert.raised_at)),
-        width: (10, 12),
-        rank: 4,
-        sort: Some(Id::SortAge),
-        most_first: true,
-        ..Field::PLAIN
-    },
-    Field {
         name: "state",
         title: "state",
         kind: Kind::Word(STATES),
@@ -81,13 +69,24 @@ pub(super) static ALERTS: &[Field] = &[
         ..Field::PLAIN
     },
     Field {
+        name: "age",
+        also: &["when", "raised"],
+        title: "since",
+        kind: Kind::Time,
+        get: |_, row| alert(row, |a| Value::Time(a.alert.raised_at)),
+        width: (10, 12),
+        rank: 4,
+        sort: Some(Id::SortAge),
+        most_first: true,
+        ..Field::PLAIN
+    },
+    Field {
         name: "times",
         also: &["count"],
         title: "times",
         kind: Kind::Number,
         get: |_, row| alert(row, |a| Value::Number(f64::from(a.alert.times))),
         width: (5, 5),
-        rank: 6,
         sort: Some(Id::SortCount),
         most_first: true,
         ..Field::PLAIN
@@ -102,7 +101,6 @@ pub(super) static ALERTS: &[Field] = &[
             })
         },
         width: (10, 20),
-        rank: 7,
         free: true,
         ..Field::PLAIN
     },
