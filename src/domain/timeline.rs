@@ -77,7 +77,7 @@ pub fn timeline(subject: Subject, sources: &Sources, since: Option<Timestamp>, l
     for job in &sources.jobs {
         events.extend(worked(job, subject == Subject::Job(job.id)));
     }
-    events.extend(sources.alerts.iter().map(|record| alerted(record)));
+    events.extend(sources.alerts.iter().map(alerted));
     events.retain(|event| since.is_none_or(|since| event.at >= since));
     // Stable: of one moment, what was done stands before what followed from it.
     events.sort_by_key(|event| std::cmp::Reverse(event.at));

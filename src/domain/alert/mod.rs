@@ -296,11 +296,11 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             hold: Duration::from_secs(5),
-            clear_after: Duration::from_mins(1),
-            again_after: Duration::from_mins(10),
+            clear_after: Duration::from_secs(60),
+            again_after: Duration::from_secs(10 * 60),
             ring_every: Duration::from_secs(30),
-            keep: Duration::from_hours(24),
-            job_age: Duration::from_hours(24),
+            keep: Duration::from_secs(24 * 3600),
+            job_age: Duration::from_secs(24 * 3600),
             mute: Vec::new(),
         }
     }

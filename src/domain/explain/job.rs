@@ -9,7 +9,7 @@ use std::time::Duration;
 type Told = (String, String, Vec<Finding>);
 
 /// A step that took so long without an end is named.
-const LONG: Duration = Duration::from_mins(10);
+const LONG: Duration = Duration::from_secs(10 * 60);
 /// Lines of the log that are shown as evidence.
 const LINES: usize = 8;
 

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What ended badly counts for so long.
-const RECENT: Duration = Duration::from_hours(24);
+const RECENT: Duration = Duration::from_secs(24 * 3600);
 
 /// What can be explained, and has a history of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

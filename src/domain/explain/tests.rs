@@ -113,7 +113,7 @@ fn facts(servers: Vec<Server>, checks: Vec<Seen>) -> Facts {
         }],
         rules: HealthRules::default(),
         thresholds: Thresholds::default(),
-        stale_after: Duration::from_mins(30),
+        stale_after: Duration::from_secs(30 * 60),
     }
 }
 

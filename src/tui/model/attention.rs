@@ -46,7 +46,7 @@ impl Default for AlertSettings {
             bell: true,
             notify: None,
             command: false,
-            snooze: Duration::from_hours(1),
+            snooze: Duration::from_secs(3600),
             operator: SafeText::new("operator"),
             remembered: Remembrance::default(),
         }

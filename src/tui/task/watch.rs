@@ -28,7 +28,7 @@ const PAGE: usize = 500;
 /// How often it is looked whether a worker is alive while a job is at work.
 const LOOK_AT_WORKERS: Duration = Duration::from_secs(10);
 /// And while none is: servers are to be checked all the same. No more often than the clock turns.
-const LOOK_WHEN_IDLE: Duration = Duration::from_mins(1);
+const LOOK_WHEN_IDLE: Duration = Duration::from_secs(60);
 /// How often changes are read while nobody looks.
 const WHILE_AWAY: Duration = Duration::from_secs(2);
 /// Waits between attempts to follow a registry that was lost.

@@ -31,7 +31,7 @@ pub(super) fn after(model: &mut Model, now: &Now, effects: &mut Vec<Effect>) {
     let rules = &model.settings.alerts.rules;
     let state = (model.store.generation(ListId::Servers), model.lost.is_some());
     let due = model.attention.board.due(rules).is_some_and(|at| at <= now.wall);
-    if model.attention.seen == Some(state) && !due && !model.attention.save_due.is_some_and(|at| now.mono >= at) {
+    if model.attention.seen == Some(state) && !due && model.attention.save_due.is_none_or(|at| now.mono < at) {
         return;
     }
     if model.store.read_at.is_some() || model.lost.is_some() {

@@ -38,7 +38,7 @@ pub(super) fn object(model: &Model) -> Option<(String, String)> {
             let row = model.store.audit_row(id)?;
             return Some((row.object.clone(), row.label.clone()));
         }
-        Target::Alert(id) => format!("{}", model.attention.board.alert(id)?.subject?.object()),
+        Target::Alert(id) => model.attention.board.alert(id)?.subject?.object(),
         Target::Fleet => return None,
     };
     Some((object, super::ask::label(model, target)))

@@ -152,11 +152,6 @@ fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
     let short = pen.layout.header.width < 50;
     if open > 0 && short {
         fleet.push((format!(" !{open}"), calls));
-    } else if open > 0 {
-        parts.push(Part {
-            rank: 2,
-            spans: vec![(format!("{sign} {}", plural(open, "alert")), calls)],
-        });
     }
     parts.push(Part {
         rank: 6,
@@ -164,6 +159,12 @@ fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
     });
     let rank = if model.lost.is_some() { 2 } else { 0 };
     parts.push(Part { rank, spans: fleet });
+    if open > 0 && !short {
+        parts.push(Part {
+            rank: 2,
+            spans: vec![(format!("{sign} {}", plural(open, "alert")), calls)],
+        });
+    }
     let share = glance.taken as f64 / glance.places.max(1) as f64;
     let percent = (share * 100.0).clamp(0.0, 999.0) as u32;
     let mut bar = Row::new(16, pen.glyphs);

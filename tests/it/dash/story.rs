@@ -86,7 +86,7 @@ fn explained() -> Explanation {
         }],
         rules: vigie::domain::health::HealthRules::default(),
         thresholds: vigie::domain::capacity::Thresholds::default(),
-        stale_after: Duration::from_mins(30),
+        stale_after: Duration::from_secs(30 * 60),
     };
     explain(Subject::Server(server.id), &facts).unwrap()
 }
