@@ -39,7 +39,7 @@ async fn a_verb_that_ones_role_may_not_is_refused_with_the_role_it_needs() {
     assert!(said.stderr.contains("GRANT saas_admin TO"), "{said:?}");
     let said = add(kit::USER, &["--json"]);
     assert_eq!((said.code, said.stdout.as_str()), (1, ""), "{said:?}");
-    let error = &said.error()["error"];
+    let error = said.error();
     assert_eq!(error["code"], "not_allowed");
     assert!(
         error["message"]
