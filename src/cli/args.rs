@@ -3,10 +3,14 @@
 //! audited, and so that nothing typed is echoed by the parser.
 
 mod catalog;
+mod config;
+mod init;
 mod registry;
 mod secrets;
 
 pub(super) use catalog::{CustomerVerb, PlanVerb};
+pub(super) use config::ConfigVerb;
+pub(super) use init::InitArgs;
 pub(super) use registry::{CopyArgs, RegistryVerb};
 pub(super) use secrets::SecretsVerb;
 
@@ -39,6 +43,9 @@ pub(super) struct Global {
     /// The registry's file or address (postgres://…), in place of the configured one [env: VIGIE_REGISTRY]
     #[arg(long, global = true, value_name = "FILE|ADDRESS")]
     pub(super) registry: Option<PathBuf>,
+    /// The profile of the configuration file; "default" for none [env: VIGIE_PROFILE]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) profile: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -92,8 +99,15 @@ pub(super) enum Verb {
     View(ViewArgs),
     /// Start a private fleet on this machine, and open the dashboard on it
     Sandbox(SandboxArgs),
+    /// The configuration: check it, see what holds and from where, its schema
+    #[command(subcommand)]
+    Config(ConfigVerb),
     /// Look at everything that can be wrong here, and say what to do
     Doctor,
+    /// The first steps: a configuration file, and the first server, tested
+    Init(InitArgs),
+    /// The manual page (`vigie man | man -l -`)
+    Man,
     /// A completion script for your shell
     Completions {
         /// Which shell
@@ -205,7 +219,7 @@ pub(super) struct ServerEdit {
     pub(super) unset: Vec<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct ServerFields {
     /// Display name; the code when not given
     #[arg(long)]
@@ -257,7 +271,7 @@ pub(super) struct ServerFields {
     pub(super) disk_gb: Option<u32>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct SecretArgs {
     /// PostgreSQL's password, by reference: env:NAME, file:PATH or command:ARGV
     #[arg(long, value_name = "REF", group = "db_password")]

@@ -6,7 +6,10 @@ mod args;
 mod args_audit;
 mod args_explain;
 mod args_view;
+mod man;
+mod mistakes;
 mod open;
+mod reload;
 mod sandbox;
 mod screen;
 mod shell;
@@ -62,10 +65,20 @@ fn dispatch(cli: Cli, shell: &Shell) -> Result<ExitCode, Problem> {
         shell.line(String::from_utf8_lossy(&script).trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(Verb::Man) = &cli.verb {
+        shell.line(man::page()?.trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(Verb::Sandbox(args)) = cli.verb {
         return Ok(sandbox::run(args, shell));
     }
-    let loaded = open::settings(&cli.global)?;
+    if let Some(Verb::Config(verb)) = cli.verb {
+        return verbs::config(shell, &cli.global, &verb).map(|()| ExitCode::SUCCESS);
+    }
+    let loaded = match &cli.verb {
+        Some(Verb::Init(_)) => open::settings_to_be(&cli.global)?,
+        _ => open::settings(&cli.global)?,
+    };
     let _log = open::logging(&loaded, matches!(cli.verb, Some(Verb::Worker { .. })));
     if let Some(Verb::View(args)) = cli.verb {
         return Ok(screen::run_view(std::sync::Arc::new(loaded), args, shell));

@@ -10,6 +10,7 @@ use crate::registry::postgres::Postgres;
 use crate::registry::sqlite::Sqlite;
 use crate::remote::secrets::Keyring;
 use crate::remote::{Limits, Remote};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tracing_appender::non_blocking::WorkerGuard;
 
@@ -18,15 +19,69 @@ use tracing_appender::non_blocking::WorkerGuard;
 /// # Errors
 /// The first mistake in them, with its place.
 pub(super) fn settings(global: &Global) -> Result<Loaded, Problem> {
-    let arguments = Arguments {
+    load(&arguments(global))
+}
+
+/// The settings in force, where the file that is named need not be there yet.
+///
+/// # Errors
+/// As [`settings`].
+pub(super) fn settings_to_be(global: &Global) -> Result<Loaded, Problem> {
+    let (mut arguments, mut environment) = (arguments(global), environment());
+    let platform = config::Platform::here().map_err(|error| Problem::new("config", error.to_string()))?;
+    let (file, named) = config::config_file(&arguments, &environment, &platform);
+    if !named || file.exists() {
+        return load_in(&arguments, &environment);
+    }
+    arguments.config = None;
+    environment.remove("VIGIE_CONFIG");
+    let mut loaded = load_in(&arguments, &environment)?;
+    // A file of another place says nothing about this one.
+    if loaded.file.is_some() {
+        let problem = Problem::new(
+            "config",
+            format!(
+                "{}: there is another configuration, {}",
+                file.display(),
+                loaded.places.config.display()
+            ),
+        );
+        return Err(problem.hint("copy it, or move it away"));
+    }
+    loaded.places.config = file;
+    Ok(loaded)
+}
+
+/// What the command line says about settings.
+pub(super) fn arguments(global: &Global) -> Arguments {
+    Arguments {
         config: global.config.clone(),
         registry: global.registry.clone(),
-    };
-    // Variables that are no text can't be settings.
-    let environment = std::env::vars_os()
+        profile: global.profile.clone(),
+    }
+}
+
+/// The environment's variables. Those that are no text can't be settings.
+pub(super) fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    config::load(&arguments, &environment).map_err(|error| match error {
+        .collect()
+}
+
+/// The settings in force, with these arguments.
+///
+/// # Errors
+/// The first mistake in them that there is no going on with, with its place.
+pub(super) fn load(arguments: &Arguments) -> Result<Loaded, Problem> {
+    load_in(arguments, &environment())
+}
+
+/// The settings in force, with these arguments and variables.
+///
+/// # Errors
+/// As [`load`].
+pub(super) fn load_in(arguments: &Arguments, environment: &BTreeMap<String, String>) -> Result<Loaded, Problem> {
+    config::load(arguments, environment).map_err(|error| match error {
         LoadError::Config(error) => {
             let problem = Problem::new("config", error.to_string());
             match error.hint {

@@ -1,23 +1,31 @@
 //! `vigie` alone: the dashboard, with what it is started with.
 
 use super::args_view::ViewArgs;
+use super::mistakes::{mistakes, places};
 use super::open;
+use super::reload;
+use super::reload::Hearers;
 use super::shell::Shell;
 use super::themes;
-use crate::config::{self, Ascii, Colours, Loaded, Notify, StartPane};
+use crate::config::{self, Ascii, Colours, Loaded, Notify, Origin, StartPane};
 use crate::domain::log::{LogPlace, LogTarget};
 use crate::domain::{Problem, SafeText};
-use crate::ops::Ops;
+use crate::ops::{Live, Ops, shared};
+use crate::registry::postgres::Postgres;
 use crate::tui::action::{KeyClash, Keymap, Ready, Wanted};
-use crate::tui::dashboard::{self, Dashboard, DashboardError};
-use crate::tui::model::{AlertSettings, Message, Notice, NoticeLevel, Osc, Pane, Remembered, Remembrance, UiSettings};
+use crate::tui::dashboard::{self, Dashboard, DashboardError, Stage};
+use crate::tui::model::{
+    AlertSettings, ConfigFacts, Effect, Message, Notice, NoticeLevel, Osc, Pane, Remembered, Remembrance, UiSettings,
+};
 use crate::tui::run::Pace;
-use crate::tui::task::{LogDoor, OpsDoor, Post, memory};
+use crate::tui::task::{Door, LateDoor, LogDoor, Opening, OpsDoor, Post, Reply, memory};
 use crate::tui::term::{Modes, is_terminal};
 use crate::tui::theme::{Depth, Theme, ThemeSet};
-use std::path::Path;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Shows the dashboard, and ends with its status.
 pub(super) fn run(loaded: Arc<Loaded>, shell: &Shell) -> ExitCode {
@@ -74,6 +82,7 @@ async fn view(loaded: Arc<Loaded>, ViewArgs { files, on }: ViewArgs) -> Result<u
     let (mut dashboard, odd) = dashboard(&loaded);
     dashboard.ui.files = targets;
     let themes = dashboard.themes.clone();
+    dashboard.ui.alerts = AlertSettings::default();
     if let Some(ops) = &ops {
         let ops = ops.clone();
         dashboard.redact = Arc::new(move |text| ops.redacted(text));
@@ -94,7 +103,7 @@ fn tell_odd(post: &Post, odd: Vec<String>) {
         post.send(Message::Notice(Notice::Flash {
             level: NoticeLevel::Warning,
             text: SafeText::new(&text),
-            hint: Some("mend it in the configuration; `vigie doctor` lists all such things".to_owned()),
+            hint: Some("`:config` and `vigie config check` list all such things".to_owned()),
         }));
     }
 }
@@ -108,40 +117,93 @@ pub(super) fn needs_terminal() -> Result<(), Problem> {
     Err(problem(&DashboardError::NoTerminal))
 }
 
-/// The dashboard on this fleet until it ends; its exit status.
+/// The dashboard on this fleet until it ends; its exit status. Other profiles take its place when they
+/// are asked for, without waiting for anything.
 ///
 /// # Errors
 /// When there is no terminal, or the registry can't be had.
 pub(super) async fn show(loaded: Arc<Loaded>) -> Result<u8, Problem> {
     needs_terminal()?;
-    let (mut dashboard, mut odd) = dashboard(&loaded);
-    let file = loaded.places.screen_file();
     let ops = open::ops(Arc::clone(&loaded), "dashboard").await?;
-    let noted = ops.loaded().places.alerts_file(&ops.registry().place());
-    dashboard.ui.alerts = alerts(&ops, &noted, &mut odd);
-    let themes = dashboard.themes.clone();
-    let mut watcher = None;
-    dashboard.redact = Arc::new({
-        let ops = ops.clone();
-        move |text| ops.redacted(text)
-    });
-    let end = dashboard::show(dashboard, |post| {
-        tell_odd(post, odd);
-        watcher = themes::follow(&themes, &loaded, post);
-        OpsDoor::new(ops, post).remembering(file).noting(noted)
+    let (arguments, environment) = (loaded.arguments.clone(), loaded.environment.clone());
+    let end = dashboard::show_profiles(stage(loaded, Some(ops)), |name| {
+        let mut arguments = arguments.clone();
+        arguments.profile = Some(name.to_owned());
+        // Who asks for a profile means its registry, not the one that an argument named at the start.
+        let mut own = arguments.clone();
+        own.registry = None;
+        let mut loaded = open::load_in(&own, &environment)?;
+        if !matches!(loaded.origin("paths.registry"), Origin::Profile { .. }) {
+            loaded = open::load_in(&arguments, &environment)?;
+        }
+        Ok(stage(Arc::new(loaded), None))
     })
     .await
     .map_err(|error| problem(&error))?;
     Ok(dashboard::status(end))
 }
 
+/// The dashboard of these settings, and what is behind it. Without operations they are opened later, for as
+/// long as it takes.
+fn stage(loaded: Arc<Loaded>, ops: Option<Ops>) -> Stage<'static> {
+    let (mut dashboard, odd) = dashboard(&loaded);
+    let themes = dashboard.themes.clone();
+    let opened: Arc<Mutex<Option<Ops>>> = Arc::new(Mutex::new(ops.clone()));
+    dashboard.redact = Arc::new({
+        let opened = Arc::clone(&opened);
+        move |text| match &*opened.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(ops) => ops.redacted(text),
+            None => text.to_owned(),
+        }
+    });
+    let door = Box::new(move |post: &Post| {
+        tell_odd(post, odd);
+        let live = Live::default();
+        let hearers = Hearers {
+            post: post.clone(),
+            live: live.clone(),
+        };
+        let watcher = themes::follow(&themes, &loaded, post);
+        let following = (reload::follow(Arc::clone(&loaded), hearers), watcher);
+        let (file, noted) = (loaded.places.screen_file(), noted(&loaded));
+        if let Some(ops) = ops {
+            let door = OpsDoor::new(ops, post).remembering(file).noting(noted).under(live);
+            return Box::new(Holding(door, following)) as Box<dyn Door>;
+        }
+        let teller = post.clone();
+        let opening: Opening = Box::new(move || {
+            let (loaded, opened, live) = (Arc::clone(&loaded), Arc::clone(&opened), live.clone());
+            let (teller, file, noted) = (teller.clone(), file.clone(), noted.clone());
+            async move {
+                let ops = open::ops(loaded, "dashboard").await?;
+                *opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(ops.clone());
+                let door = OpsDoor::new(ops, &teller).remembering(file).noting(noted).under(live);
+                Ok(Arc::new(door) as Arc<dyn Door>)
+            }
+            .boxed()
+        });
+        Box::new(LateDoor::open(post, opening, Box::new(following)))
+    });
+    (dashboard, door)
+}
+
+/// A door, and what lives as long as it.
+struct Holding<D, K>(D, K);
+
+impl<D: Door, K: Send + Sync + 'static> Door for Holding<D, K> {
+    fn carry_out(&self, effect: Effect, reply: Reply) -> BoxFuture<'static, ()> {
+        self.0.carry_out(effect, reply)
+    }
+}
+
 /// What the dashboard is started with, and what in the settings is odd and does not stop it.
-fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
+pub(super) fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
     let settings = &loaded.settings;
     let screen = &settings.screen;
     let mut odd = loaded.warnings.clone();
-    let (keymap, clashes) = keymap(loaded);
-    odd.extend(clashes.iter().map(ToString::to_string));
+    let mistakes = mistakes(loaded);
+    odd.extend(mistakes.first().map(ToString::to_string));
+    let (keymap, _) = keymap(loaded);
     let depth = depth(screen.colours);
     // The library that writes the colours looks at NO_COLOR too: what was decided here holds.
     crossterm::style::force_color_output(depth != Depth::None);
@@ -149,13 +211,7 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
     odd.extend(themes::read_all(&themes, &loaded.places.themes_dir));
     let theme = theme(loaded)
         .map(|theme| theme.name().to_owned())
-        .unwrap_or_else(|why| {
-            // A mistake in its file was told with the others.
-            if !odd.contains(&why) {
-                odd.push(why);
-            }
-            Theme::default().name().to_owned()
-        });
+        .unwrap_or_else(|_| Theme::default().name().to_owned());
     let remembered = memory::load(&loaded.places.screen_file()).unwrap_or_else(|problem| {
         odd.push(problem.message);
         Remembered::default()
@@ -164,6 +220,15 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
         ui: UiSettings {
             remembered,
             profile: settings.fleet.name.clone(),
+            alerts: alerts(loaded, &mut odd),
+            config: ConfigFacts {
+                profile: loaded.profile.clone(),
+                profiles: loaded.profiles.clone(),
+                mistakes: mistakes.iter().map(reload::shown).collect(),
+                places: places(loaded),
+                ..ConfigFacts::default()
+            },
+            commands: settings.command.iter().cloned().map(Arc::new).collect(),
             thresholds: settings.thresholds(),
             rules: settings.health_rules(),
             stale_after: settings.checks.stale_after.0,
@@ -179,7 +244,6 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
                 StartPane::Instances => Pane::List,
             },
             keymap,
-            alerts: AlertSettings::default(),
             log_paths: crate::ops::log_paths(&loaded.places.data_dir),
             files: Vec::new(),
             menu_delay: screen.menu_delay.0,
@@ -198,18 +262,29 @@ fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
     (dashboard, odd)
 }
 
+/// Where alerts of this registry are remembered.
+fn noted(loaded: &Loaded) -> PathBuf {
+    let place = match &loaded.places.shared {
+        Some(address) => {
+            Postgres::place_of(address, shared::reach(loaded, "vigie")).unwrap_or_else(|_| config::masked(address))
+        }
+        None => loaded.places.registry.display().to_string(),
+    };
+    loaded.places.alerts_file(&place)
+}
+
 /// What the settings say of alerts, with what was remembered of them.
-fn alerts(ops: &Ops, noted: &Path, odd: &mut Vec<String>) -> AlertSettings {
-    let settings = &ops.settings().alerts;
-    let actor = ops.actor();
+fn alerts(loaded: &Loaded, odd: &mut Vec<String>) -> AlertSettings {
+    let settings = &loaded.settings.alerts;
+    let actor = open::actor("dashboard");
     AlertSettings {
-        rules: ops.settings().alert_rules(),
+        rules: loaded.settings.alert_rules(),
         bell: settings.bell,
         notify: osc(settings.notify),
         command: !settings.command.is_empty(),
         snooze: settings.snooze.0,
         operator: SafeText::new(&format!("{}@{}", actor.os_user, actor.host)),
-        remembered: memory::load_attention(noted).unwrap_or_else(|problem| {
+        remembered: memory::load_attention(&noted(loaded)).unwrap_or_else(|problem| {
             odd.push(problem.message);
             Remembrance::default()
         }),

@@ -2,6 +2,7 @@
 //! expected, and the nearest right word.
 
 use super::settings::Settings;
+use super::stack::{Origin, Stack};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -12,11 +13,35 @@ pub struct ConfigError {
     pub source_name: String,
     /// Line and column, from 1; none where the source has no lines.
     pub at: Option<(usize, usize)>,
+    /// The setting that is left out, as `section.key`; empty where the text is no TOML.
+    pub setting: String,
     /// What was found and what was expected.
     pub message: String,
     /// The right word, where one is near.
     pub hint: Option<String>,
 }
+
+impl ConfigError {
+    /// Whether the text itself is broken, so that more than this may be lost.
+    pub fn is_broken(&self) -> bool {
+        self.message.starts_with(NO_TOML)
+    }
+
+    /// The setting, as far as it concerns what holds under this profile.
+    pub(super) fn setting_under(&self, profile: Option<&str>) -> Option<&str> {
+        match self
+            .setting
+            .strip_prefix("profile.")
+            .and_then(|rest| rest.split_once('.'))
+        {
+            Some((name, setting)) => (Some(name) == profile).then_some(setting),
+            None => Some(self.setting.as_str()),
+        }
+    }
+}
+
+/// How a mistake begins that is the text's, not a setting's.
+pub(super) const NO_TOML: &str = "this is no TOML";
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,64 +52,25 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// Reads a configuration file's text; `name` is what errors call it.
+/// Reads a configuration file's text, and takes no mistake; `name` is what errors call it.
 ///
 /// # Errors
 /// The first mistake, with its place.
 pub fn parse(name: &str, text: &str) -> Result<Settings, ConfigError> {
-    let mistake = |span: Option<std::ops::Range<usize>>, message: String, hint| ConfigError {
-        source_name: name.to_owned(),
-        at: span.map(|span| line_column(text, span.start)),
-        message,
-        hint,
-    };
-    let settings: Settings = toml::from_str(text).map_err(|error| {
-        let span = error.span();
-        let found = span.clone().and_then(|span| text.get(span)).unwrap_or_default();
-        let (message, hint) = reword(error.message(), found);
-        mistake(span, message, hint)
-    })?;
-    if let Some((key, why)) = contradiction(&settings) {
-        return Err(mistake(key_span(text, key), why, None));
+    let document = super::read::read(name, text);
+    if let Some(first) = document.mistakes.into_iter().next() {
+        return Err(first);
     }
-    Ok(settings)
+    let mut stack = Stack::default();
+    stack.lay(&document.items, |item| Origin::File { at: item.at });
+    let (settings, mistakes) = stack.settings(name);
+    match mistakes.into_iter().next() {
+        Some(mistake) => Err(mistake),
+        None => Ok(settings),
+    }
 }
 
-/// Rules between settings: the key to blame, and why.
-fn contradiction(settings: &Settings) -> Option<(&'static str, String)> {
-    if settings.worker.heartbeat.0 * 2 > settings.worker.lease.0 {
-        return Some((
-            "heartbeat",
-            format!(
-                "found heartbeat {} with lease {}, expected at most half of the lease, so that one missed beat loses no job",
-                settings.worker.heartbeat, settings.worker.lease
-            ),
-        ));
-    }
-    if settings.fleet.admin_login.trim().is_empty() {
-        return Some(("admin_login", "found an empty login, expected one".to_owned()));
-    }
-    None
-}
-
-/// Where a key stands, as far as its line tells.
-fn key_span(text: &str, key: &str) -> Option<std::ops::Range<usize>> {
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        let word = line.trim_start();
-        if word
-            .strip_prefix(key)
-            .is_some_and(|rest| rest.trim_start().starts_with('='))
-        {
-            let at = start + (line.len() - word.len());
-            return Some(at..at + key.len());
-        }
-        start += line.len();
-    }
-    None
-}
-
-fn line_column(text: &str, at: usize) -> (usize, usize) {
+pub(super) fn line_column(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
@@ -92,7 +78,7 @@ fn line_column(text: &str, at: usize) -> (usize, usize) {
 }
 
 /// The parser's sentence in ours, and the nearest right word.
-fn reword(message: &str, found: &str) -> (String, Option<String>) {
+pub(super) fn reword(message: &str, found: &str) -> (String, Option<String>) {
     if let Some(rest) = message
         .strip_prefix("unknown field `")
         .or_else(|| message.strip_prefix("unknown variant `"))

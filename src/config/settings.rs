@@ -5,6 +5,7 @@ use super::alerts::Alerts;
 use super::screen::{Ascii, Colours, Keys, ReadyKeys};
 use super::value::{Bounded, KeyText, PathText, Percent, PlaceText, SecretText, Span, optional};
 use crate::domain::capacity::Thresholds;
+use crate::domain::command::OwnCommand;
 use crate::domain::guard::Rule;
 use crate::domain::health::HealthRules;
 use crate::domain::names::DEFAULT_RESERVED;
@@ -41,6 +42,9 @@ pub struct Settings {
     /// Rules on changes: what is forbidden, what is asked before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub guard: Vec<Rule>,
+    /// The operator's own commands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<OwnCommand>,
 }
 
 /// Where things lie; empty: the platform's own place.

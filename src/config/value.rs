@@ -237,6 +237,24 @@ pub fn is_address(text: &str) -> bool {
             .is_some_and(|(word, _)| WORDS.contains(&word.trim_end()))
 }
 
+/// The address of a registry without a password. None belongs there, and it is refused; until then it isn't shown.
+pub fn masked(address: &str) -> String {
+    if let Ok(mut url) = url::Url::parse(address)
+        && url.password().is_some()
+    {
+        let _ = url.set_password(Some("…"));
+        return url.to_string();
+    }
+    let words = address.split_whitespace().map(|word| match word.split_once('=') {
+        Some(("password", _)) => "password=…",
+        _ => word,
+    });
+    if address.contains("password=") {
+        return words.collect::<Vec<_>>().join(" ");
+    }
+    address.to_owned()
+}
+
 impl PathText {
     /// Whether nothing was given.
     pub fn is_empty(&self) -> bool {

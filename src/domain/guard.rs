@@ -56,6 +56,7 @@ impl Deed {
             Self::AddPlan => "plan.add",
             Self::AddCustomer => "customer.add",
             Self::RotateSecrets => "secrets.rotate",
+            Self::RunCommand => "command",
             Self::Migrate => "registry.migrate",
         })
     }

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod bulk;
 pub mod capacity;
 pub mod check;
+pub mod command;
 pub mod explain;
 pub mod guard;
 pub mod health;

@@ -123,13 +123,15 @@ pub enum Deed {
     Work,
     /// Delete old history.
     Prune,
+    /// Run a command of one's own that changes something.
+    RunCommand,
     /// Make and upgrade the registry's tables.
     Migrate,
 }
 
 impl Deed {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Read,
         Self::AuditRefusal,
         Self::UseSecrets,
@@ -157,13 +159,14 @@ impl Deed {
         Self::RotateSecrets,
         Self::Work,
         Self::Prune,
+        Self::RunCommand,
         Self::Migrate,
     ];
 
     /// The least roles that may, any of them; the first is the one that an operator is told.
     pub fn needs(self) -> &'static [Role] {
         match self {
-            Self::Read | Self::AuditRefusal => &[Role::User],
+            Self::Read | Self::AuditRefusal | Self::RunCommand => &[Role::User],
             Self::UseSecrets | Self::TestServer | Self::HandOutPassword => &[Role::Manager, Role::Worker],
             Self::EditServer
             | Self::ActivateServer
@@ -217,6 +220,7 @@ impl Deed {
             Self::RotateSecrets => "rotate the secrets' key",
             Self::Work => "run jobs",
             Self::Prune => "delete old history",
+            Self::RunCommand => "run a command that changes something",
             Self::Migrate => "make or upgrade the registry",
         }
     }
@@ -289,7 +293,7 @@ impl Rights {
         !self
             .may
             .iter()
-            .any(|deed| !matches!(deed, Deed::Read | Deed::AuditRefusal))
+            .any(|deed| !matches!(deed, Deed::Read | Deed::AuditRefusal | Deed::RunCommand))
     }
 
     /// Who one is: `saas_manager (role ana)`; empty where the store has no roles.

@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 pub fn guard_of(loaded: &Loaded) -> Guard {
     let settings = &loaded.settings;
     Guard {
-        profile: settings.fleet.name.to_string(),
+        profile: loaded
+            .profile
+            .clone()
+            .unwrap_or_else(|| settings.fleet.name.to_string()),
         read_only: settings.fleet.read_only,
         rules: settings.guard.clone(),
     }

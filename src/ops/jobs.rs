@@ -232,6 +232,8 @@ impl Ops {
         if let Some(file) = &self.loaded.file {
             arguments.extend(["--config".into(), file.clone().into_os_string()]);
         }
+        let profile = self.loaded.profile.as_deref().unwrap_or(config::NO_PROFILE);
+        arguments.extend(["--profile".into(), profile.into()]);
         arguments.extend([
             "--registry".into(),
             self.loaded.places.registry.clone().into_os_string(),

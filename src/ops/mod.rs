@@ -6,6 +6,7 @@
 mod attention;
 mod audit;
 mod checks;
+mod commands;
 pub mod copy;
 mod doctor;
 mod enter;
@@ -28,6 +29,7 @@ pub use crate::jobs::JobPlan;
 pub use crate::registry::{Change, LinkState, RegistryError};
 pub use audit::{Verified, anchor_file};
 pub use checks::CheckOutcome;
+pub use commands::{CommandOn, OwnRun, Wrote};
 pub use doctor::{Finding, Level, local as doctor_local};
 pub use enter::{Program, editor};
 pub use fleet::Fleet;
@@ -48,7 +50,7 @@ use crate::remote::Remote;
 use crate::remote::probe::Prober;
 use jiff::Timestamp;
 use secrets::secret_problem;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The answer of every operation.
 pub type Answer<T> = Result<T, Problem>;
@@ -83,6 +85,18 @@ impl Ops {
             prober,
             loaded,
             actor,
+        }
+    }
+
+    /// The same operations under settings that were read again. The registry, the outside and the lock of
+    /// a read-only profile stay what they are.
+    #[must_use]
+    pub fn with_loaded(&self, loaded: Arc<Loaded>) -> Self {
+        Self {
+            tools: Arc::new(Tools::new(self.remote.clone(), loaded.settings.thresholds())),
+            guard: Arc::new(guard::guard_of(&loaded)),
+            loaded,
+            ..self.clone()
         }
     }
 
@@ -167,6 +181,27 @@ impl Ops {
             tracing::warn!(%error, action, object, "the refused attempt could not be audited");
         }
         Err(problem)
+    }
+}
+
+/// Settings that may be read again while operations go on under them. Cheap to clone; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Live(Arc<RwLock<Option<Arc<Loaded>>>>);
+
+impl Live {
+    /// From now on these hold.
+    pub fn set(&self, loaded: Arc<Loaded>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
+    }
+
+    /// These operations under what holds now.
+    #[must_use]
+    pub fn of(&self, ops: &Ops) -> Ops {
+        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        match held.as_ref() {
+            Some(loaded) if !Arc::ptr_eq(loaded, &ops.loaded) => ops.with_loaded(Arc::clone(loaded)),
+            _ => ops.clone(),
+        }
     }
 }
 

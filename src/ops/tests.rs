@@ -24,7 +24,7 @@ fn setup() -> (Ops, tempfile::TempDir) {
     std::fs::write(&file, "[checks]\njitter = \"1ms\"\n").unwrap();
     let arguments = Arguments {
         config: Some(file),
-        registry: None,
+        ..Arguments::default()
     };
     let loaded = config::load(&arguments, &pairs.into()).unwrap();
     let registry = Arc::new(Sqlite::open(&loaded.places.registry).unwrap());

@@ -6,13 +6,13 @@ use super::run::{Clock, Counts, End, Loop, Pace};
 use super::task::{Door, Executor, Post, mailbox};
 use super::term::{FrameBackend, Modes, Panicked, Redact, Screen, TtyHost};
 use super::theme::ThemeSet;
-use crate::domain::SafeText;
+use crate::domain::{Problem, SafeText};
 use ratatui::Terminal;
 use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -35,6 +35,12 @@ pub struct Dashboard {
     /// Takes secrets out of what panics say.
     pub redact: Redact,
 }
+
+/// Makes what carries out effects.
+pub type MakeDoor<'a> = Box<dyn FnOnce(&Post) -> Box<dyn Door> + 'a>;
+
+/// A dashboard of a profile, and who does what it asks.
+pub type Stage<'a> = (Dashboard, MakeDoor<'a>);
 
 impl Default for Dashboard {
     fn default() -> Self {
@@ -88,32 +94,76 @@ impl DashboardError {
 /// # Errors
 /// When there is no terminal, or it fails. The terminal is the operator's again in any case.
 pub async fn show<D: Door>(dashboard: Dashboard, door: impl FnOnce(&Post) -> D) -> Result<End, DashboardError> {
+    let door: MakeDoor<'_> = Box::new(|post: &Post| Box::new(door(post)) as Box<dyn Door>);
+    let none = |_: &str| Err(Problem::new("no_profiles", "there are no profiles here"));
+    show_profiles((dashboard, door), none).await
+}
+
+/// Shows a profile's dashboard until it ends; when another is asked for, `next` makes it ready, without
+/// waiting for anything, and it takes the place of the one that is shown. Whatever hangs there is let go.
+///
+/// # Errors
+/// When there is no terminal, or it fails. The terminal is the operator's again in any case.
+pub async fn show_profiles<'a>(
+    first: Stage<'a>,
+    mut next: impl FnMut(&str) -> Result<Stage<'a>, Problem>,
+) -> Result<End, DashboardError> {
     if !super::term::is_terminal() {
         return Err(DashboardError::NoTerminal);
     }
+    let (mut dashboard, mut door) = first;
     let (news, panics) = mpsc::unbounded_channel();
-    let screen = Screen::enter(dashboard.modes, dashboard.redact, news)?;
+    let redact = Arc::new(Mutex::new(Arc::clone(&dashboard.redact)));
+    let redacting: Redact = Arc::new({
+        let redact = Arc::clone(&redact);
+        move |text| {
+            let redact = Arc::clone(&held(&redact));
+            redact(text)
+        }
+    });
+    let screen = Screen::enter(dashboard.modes, redacting, news)?;
     let mut terminal = Terminal::new(FrameBackend::new(screen.out()?))?;
     let mut host = TtyHost::new(screen)?;
-    let (post, mut mailbox) = mailbox();
-    let teller = tokio::spawn(tell_panics(panics, post.clone()));
-    let executor = Executor::new(door(&post), post, Handle::current());
-    let size = terminal.size()?;
-    let mut model = Model::new(dashboard.ui, (size.width, size.height));
-    let end = Loop {
-        host: &mut host,
-        terminal: &mut terminal,
-        model: &mut model,
-        themes: &dashboard.themes,
-        mouse: dashboard.modes.mouse,
-        mailbox: &mut mailbox,
-        submit: &mut |effect| executor.submit(effect),
-        clock: &Clock::new(jiff::tz::TimeZone::system()),
-        pace: dashboard.pace,
-        counts: Counts::default(),
-    }
-    .run()
-    .await;
+    let (post, mut mail) = mailbox();
+    let told = Arc::new(Mutex::new(post.clone()));
+    let teller = tokio::spawn(tell_panics(panics, Arc::clone(&told)));
+    let mut executor = Executor::new(door(&post), post, Handle::current());
+    let clock = Clock::new(jiff::tz::TimeZone::system());
+    let end = loop {
+        let size = terminal.size()?;
+        let mut model = Model::new(dashboard.ui, (size.width, size.height));
+        let mut ready = None;
+        let end = Loop {
+            host: &mut host,
+            terminal: &mut terminal,
+            model: &mut model,
+            themes: &dashboard.themes,
+            mouse: dashboard.modes.mouse,
+            switch: &mut |name| {
+                ready = Some(next(name)?);
+                Ok(())
+            },
+            mailbox: &mut mail,
+            submit: &mut |effect| executor.submit(effect),
+            clock: &clock,
+            pace: dashboard.pace,
+            counts: Counts::default(),
+        }
+        .run()
+        .await;
+        let Some(stage) = ready.filter(|_| matches!(end, Ok(End::Profile))) else {
+            break end;
+        };
+        // A mailbox of its own: what the old profile's tasks still say belongs to nobody.
+        (dashboard, door) = stage;
+        let (post, fresh) = mailbox();
+        mail = fresh;
+        *held(&redact) = Arc::clone(&dashboard.redact);
+        *held(&told) = post.clone();
+        let opened = Executor::new(door(&post), post, Handle::current());
+        std::mem::replace(&mut executor, opened).abandon();
+        terminal.clear()?;
+    };
     // The terminal first: nothing that hangs below may keep it from the operator.
     host.screen().leave();
     executor.shut_down(PATIENCE).await;
@@ -127,10 +177,14 @@ pub async fn show<D: Door>(dashboard: Dashboard, door: impl FnOnce(&Post) -> D) 
     }
 }
 
+fn held<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The exit status of a dashboard that ended so: 128 + the signal's number, as a shell would say it.
 pub fn status(end: End) -> u8 {
     match end {
-        End::Quit => 0,
+        End::Quit | End::Profile => 0,
         End::Signal(signal) => u8::try_from(128 + signal).unwrap_or(255),
         End::Gone => 129,
     }
@@ -155,8 +209,9 @@ pub fn block_on(future: impl Future<Output = ExitCode>) -> ExitCode {
     ended.unwrap_or(ExitCode::from(101))
 }
 
-async fn tell_panics(mut panics: mpsc::UnboundedReceiver<Panicked>, post: Post) {
+async fn tell_panics(mut panics: mpsc::UnboundedReceiver<Panicked>, post: Arc<Mutex<Post>>) {
     while let Some(panicked) = panics.recv().await {
+        let post = held(&post).clone();
         post.send(Message::Notice(Notice::Flash {
             level: NoticeLevel::Error,
             text: SafeText::new(&format!("internal error in {}: {panicked}", panicked.thread)),

@@ -4,11 +4,11 @@
 //! what comes from elsewhere is drawn at most every [`Pace::frame`]. Neither can starve the other:
 //! a turn takes a bounded number of each. With nothing due there is no wake-up.
 
-use super::model::{Answer, Effect, Lend, Message, Model, Now, Osc};
+use super::model::{Answer, Effect, Lend, Message, Model, Notice, NoticeLevel, Now, Osc};
 use super::task::Mailbox;
 use super::theme::ThemeSet;
 use super::{update, view};
-use crate::domain::SafeText;
+use crate::domain::{Problem, SafeText};
 use crossterm::event::Event;
 use futures_util::{FutureExt, Stream, StreamExt};
 use ratatui::Terminal;
@@ -124,6 +124,8 @@ pub trait Host {
 pub enum End {
     /// The operator quit.
     Quit,
+    /// Another profile is wanted, and can be had.
+    Profile,
     /// A signal asked for it.
     Signal(i32),
     /// The terminal has gone.
@@ -153,6 +155,8 @@ pub struct Loop<'a, H: Host> {
     pub model: &'a mut Model,
     /// What it draws with.
     pub themes: &'a ThemeSet,
+    /// Makes another profile ready, without waiting for anything.
+    pub switch: &'a mut dyn FnMut(&str) -> Result<(), Problem>,
     /// What it is told.
     pub mailbox: &'a mut Mailbox,
     /// Who does what it wants done. Must not wait.
@@ -366,6 +370,7 @@ where
             Effect::Quit => Some(Turn::End(End::Quit)),
             Effect::Suspend => Some(Turn::Suspend),
             Effect::Lend(lend) => Some(Turn::Lend(lend)),
+            Effect::SwitchProfile => self.switch_profile(),
             Effect::Copy(text) => {
                 self.host.copy(&text);
                 None
@@ -377,6 +382,22 @@ where
             effect => {
                 (self.submit)(effect);
                 None
+            }
+        }
+    }
+
+    fn switch_profile(&mut self) -> Option<Turn> {
+        let name = self.model.switch_to.take()?;
+        match (self.switch)(&name) {
+            Ok(()) => Some(Turn::End(End::Profile)),
+            Err(problem) => {
+                let notice = Notice::Flash {
+                    level: NoticeLevel::Error,
+                    text: SafeText::new(&problem.message),
+                    hint: problem.hint,
+                };
+                let now = self.clock.now();
+                self.feed(Message::Notice(notice), &now)
             }
         }
     }

@@ -132,6 +132,7 @@ fn start_with(pace: Pace, inputs: Vec<BoxStream<'static, Event>>) -> Running {
                     model: &mut model,
                     themes: &crate::tui::theme::ThemeSet::default(),
                     mouse: false,
+                    switch: &mut |_| Ok(()),
                     mailbox: &mut mailbox,
                     submit: &mut |effect| {
                         if effect == Effect::LoadFleet {

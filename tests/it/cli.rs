@@ -1,6 +1,8 @@
 //! The real binary from the shell, with a home of its own: what it prints, how it ends, what it keeps.
 
+mod config;
 mod explain;
+mod first;
 mod home;
 mod keys;
 mod refusals;

@@ -10,6 +10,7 @@
 )]
 
 mod attention;
+mod config;
 mod fleet;
 mod guard;
 mod harness;

@@ -247,7 +247,8 @@ fn by_hand(deed: Deed) -> &'static str {
         INSERT INTO saas_reservation (key, job_id, label, exclusive) VALUES ('mine', (SELECT max(id) FROM saas_job), 'mine', true);";
     match deed {
         Deed::Read => "SELECT id, code, state, health_status FROM saas_server; SELECT id, refused FROM saas_audit",
-        Deed::AuditRefusal => {
+        // What a command does is not the registry's.
+        Deed::AuditRefusal | Deed::RunCommand => {
             "INSERT INTO saas_audit (at, op_id, os_user, host, via, action, object, label, refused)
              VALUES (now(), 'x', 'me', 'here', 'cli', 'server.add', 'server', 'x', 'not allowed')"
         }

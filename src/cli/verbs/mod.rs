@@ -2,8 +2,10 @@
 
 mod audit;
 mod catalog;
+mod config;
 mod explain;
 mod health;
+mod init;
 mod instance;
 mod job;
 mod registry;
@@ -21,6 +23,8 @@ use crate::domain::Problem;
 use crate::ops::Ops;
 use std::sync::Arc;
 
+pub(super) use config::run as config;
+
 type Done = Result<(), Problem>;
 
 /// What every verb works with.
@@ -34,9 +38,20 @@ pub(super) async fn run(verb: Verb, loaded: Loaded, shell: &Shell) -> Done {
     for warning in &loaded.warnings {
         shell.note(format!("vigie: {warning}"));
     }
+    for mistake in &loaded.mistakes {
+        let hint = mistake
+            .hint
+            .as_ref()
+            .map(|hint| format!("; {hint}"))
+            .unwrap_or_default();
+        shell.note(format!("vigie: {mistake}{hint} (left out)"));
+    }
     let loaded = Arc::new(loaded);
     if let Verb::Worker { idle_exit, detached } = verb {
         return worker::run(shell, loaded, idle_exit, detached).await;
+    }
+    if let Verb::Init(args) = verb {
+        return init::run(shell, loaded, args).await;
     }
     if let Verb::Doctor = verb {
         return health::doctor(shell, loaded).await;
@@ -61,6 +76,9 @@ pub(super) async fn run(verb: Verb, loaded: Loaded, shell: &Shell) -> Done {
         Verb::Timeline(args) => explain::timeline(&desk, args).await,
         Verb::Secrets(verb) => secrets::run(&desk, verb).await,
         Verb::Doctor
+        | Verb::Config(_)
+        | Verb::Init(_)
+        | Verb::Man
         | Verb::Registry(_)
         | Verb::Worker { .. }
         | Verb::Completions { .. }

@@ -36,31 +36,37 @@ const UNSETTABLE: [&str; 12] = [
     "description",
 ];
 
+/// The record of a new server, without its secrets.
+pub(super) fn plain(args: &ServerAdd) -> Result<ServerSpec, Problem> {
+    let code = code(&args.code)?;
+    let mut spec = ServerSpec {
+        name: SafeText::new(code.as_str()),
+        code,
+        description: SafeText::new(""),
+        server_url: url(&args.url)?,
+        server_ip: None,
+        port: None,
+        ssh: None,
+        db_host: None,
+        db_port: 5432,
+        db_user: None,
+        db_password: None,
+        db_tls: DbTls::Disable,
+        master_password: None,
+        data_dir: None,
+        max_instances: args.max_instances,
+        cpu_cores: None,
+        memory_gb: None,
+        disk_gb: None,
+    };
+    apply(&mut spec, &args.fields)?;
+    Ok(spec)
+}
+
 impl Desk<'_> {
     /// The record of a new server.
     pub(super) async fn new_spec(&self, args: &ServerAdd) -> Result<ServerSpec, Problem> {
-        let code = code(&args.code)?;
-        let mut spec = ServerSpec {
-            name: SafeText::new(code.as_str()),
-            code,
-            description: SafeText::new(""),
-            server_url: url(&args.url)?,
-            server_ip: None,
-            port: None,
-            ssh: None,
-            db_host: None,
-            db_port: 5432,
-            db_user: None,
-            db_password: None,
-            db_tls: DbTls::Disable,
-            master_password: None,
-            data_dir: None,
-            max_instances: args.max_instances,
-            cpu_cores: None,
-            memory_gb: None,
-            disk_gb: None,
-        };
-        apply(&mut spec, &args.fields)?;
+        let mut spec = plain(args)?;
         self.apply_secrets(&mut spec, &args.secrets).await?;
         Ok(spec)
     }

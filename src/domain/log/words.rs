@@ -93,6 +93,20 @@ impl Command {
         Ok(Self(words))
     }
 
+    /// Of words that are words already.
+    ///
+    /// # Errors
+    /// When there is none, or one has a control character.
+    pub fn of(words: Vec<String>) -> Result<Self, CommandError> {
+        if words.first().is_none_or(String::is_empty) {
+            return Err(CommandError::Empty);
+        }
+        if words.iter().any(|word| word.chars().any(char::is_control)) {
+            return Err(CommandError::Control);
+        }
+        Ok(Self(words))
+    }
+
     /// Program and arguments.
     pub fn words(&self) -> &[String] {
         &self.0

@@ -226,7 +226,7 @@ pub fn cells(deed: Deed) -> Vec<Cell> {
     let queue = |cells: &[Cell]| [&[NEW_JOB, NEW_STEPS, RESERVE, RESERVE_AGAIN, TEMPLATE_HELD, OPERATION, AUDIT], cells].concat();
     match deed {
         Deed::Read => select(|table| table.open),
-        Deed::AuditRefusal => vec![AUDIT],
+        Deed::AuditRefusal | Deed::RunCommand => vec![AUDIT],
         Deed::UseSecrets | Deed::TestServer | Deed::HandOutPassword => select(|table| table.secret),
         Deed::KeepCheck => vec![
             update("saas_server", OBSERVED),

@@ -109,7 +109,7 @@ impl Folder {
     pub(in crate::sandbox) fn settings(&self) -> Result<Loaded, Problem> {
         let arguments = Arguments {
             config: Some(self.config.clone()),
-            registry: None,
+            ..Arguments::default()
         };
         crate::config::load(&arguments, &BTreeMap::new()).map_err(|error| Problem::new("config", error.to_string()))
     }

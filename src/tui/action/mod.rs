@@ -284,6 +284,8 @@ pub enum ActionId {
     Psql,
     Zoom,
     Help,
+    Config,
+    Profile,
     Redraw,
     Suspend,
     Interrupt,

@@ -339,6 +339,28 @@ pub(super) const ACTIONS: &[Action] = &[
     ),
     program(
         line(
+            Id::Config,
+            "config",
+            &["f2"],
+            ALL,
+            "configuration",
+            "how the configuration stands: its file, its mistakes with their lines, the profile, what waits for a restart",
+        ),
+        0,
+    ),
+    program(
+        line(
+            Id::Profile,
+            "profile",
+            &["f3"],
+            ALL,
+            "profile",
+            "changes to another profile of the configuration: `:profile NAME`, whatever the registry does",
+        ),
+        0,
+    ),
+    program(
+        line(
             Id::Redraw,
             "redraw",
             &["ctrl-l"],

@@ -2,12 +2,13 @@
 //! versions of what they are about, frozen when they were opened.
 
 use super::columns::ColumnPicker;
+use super::command::CommandDialog;
 use super::effect::{Act, Target};
 use super::find::{Filter, FilterError};
 use super::form::Form;
 use super::home::FieldPicker;
 use super::log::{LogFilters, LogPrompt};
-use super::message::PlanPreview;
+use super::message::{PlanPreview, Written};
 use super::palette::Palette;
 use super::story::Story;
 use super::tabs::ListId;
@@ -24,6 +25,20 @@ use tui_input::Input;
 pub enum Layer {
     /// Every key of where one stands.
     Help {
+        /// The first visible line.
+        scroll: usize,
+    },
+    /// A command of the operator's own, before it runs.
+    Command(Box<CommandDialog>),
+    /// What one wrote.
+    Written {
+        /// What.
+        written: Box<Written>,
+        /// The first visible line.
+        scroll: usize,
+    },
+    /// How the configuration stands.
+    Config {
         /// The first visible line.
         scroll: usize,
     },

@@ -9,9 +9,12 @@ use super::palette::PaletteRequest;
 use super::tabs::ListId;
 use crate::domain::alert::{AlertId, Osc, Record, Ring};
 use crate::domain::audit::AuditFilter;
+use crate::domain::command::Output;
 use crate::domain::explain::Subject;
 use crate::domain::log::{Ask, LogTarget, Sieve};
 use crate::domain::{CustomerId, InstanceId, JobId, PlanId, SafeText, ServerId, TemplateId};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Names one asked action; its end comes back under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,6 +145,27 @@ pub enum Act {
     RetryJob(JobId),
     /// Ask a job to stop and undo.
     CancelJob(JobId),
+    /// Run a command of the operator's own.
+    Command(Box<CommandRun>),
+}
+
+/// A command of the operator's own, ready to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandRun {
+    /// What it is called.
+    pub name: String,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// What it is told in its environment.
+    pub facts: BTreeMap<&'static str, String>,
+    /// What it runs on.
+    pub target: Target,
+    /// How long it may run.
+    pub limit: Duration,
+    /// Whether it changes something.
+    pub changes: bool,
+    /// Where what it writes goes.
+    pub output: Output,
 }
 
 impl Act {
@@ -159,6 +183,7 @@ impl Act {
                 Target::Instance(*instance)
             }
             Self::RetryJob(job) | Self::CancelJob(job) => Target::Job(*job),
+            Self::Command(run) => run.target,
             Self::CheckAll | Self::AddServer(_) | Self::AddTemplate(_) | Self::CreateInstance { .. } => Target::Fleet,
         }
     }
@@ -309,6 +334,8 @@ pub enum Effect {
     Lend(Box<Lend>),
     /// Stop the process as a shell's job, and come back.
     Suspend,
+    /// Change to the profile that [`super::Model::switch_to`] names. Waits for nothing.
+    SwitchProfile,
     /// End the dashboard.
     Quit,
 }
@@ -396,9 +423,13 @@ impl Effect {
                 Act::Test(_) | Act::Check(_) | Act::CheckAll => TaskKey::Look(act.target()),
                 _ => TaskKey::Change(act.target()),
             },
-            Self::CancelTask(_) | Self::Copy(_) | Self::Call { .. } | Self::Lend(_) | Self::Suspend | Self::Quit => {
-                TaskKey::Loop
-            }
+            Self::CancelTask(_)
+            | Self::Copy(_)
+            | Self::Call { .. }
+            | Self::Suspend
+            | Self::Lend(_)
+            | Self::SwitchProfile
+            | Self::Quit => TaskKey::Loop,
         }
     }
 
@@ -428,9 +459,13 @@ impl Effect {
             | Self::Remember(_)
             | Self::SaveLog { .. }
             | Self::RememberLog { .. } => Policy::Serial,
-            Self::CancelTask(_) | Self::Copy(_) | Self::Call { .. } | Self::Lend(_) | Self::Suspend | Self::Quit => {
-                Policy::Parallel
-            }
+            Self::CancelTask(_)
+            | Self::Copy(_)
+            | Self::Call { .. }
+            | Self::Suspend
+            | Self::Lend(_)
+            | Self::SwitchProfile
+            | Self::Quit => Policy::Parallel,
         }
     }
 }

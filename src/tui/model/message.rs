@@ -2,13 +2,14 @@
 
 use super::draft::{Expected, InstanceDraft};
 use super::effect::{Target, Ticket};
+use super::home::Lend;
 use crate::domain::audit::AuditEntry;
 use crate::domain::check::CheckReport;
 use crate::domain::explain::Explanation;
 use crate::domain::health::HealthStatus;
 use crate::domain::instance::{Customer, Instance, InstanceState, Plan};
 use crate::domain::job::{Job, LogLine, PlannedStep};
-use crate::domain::log::{LogStatus, Page};
+use crate::domain::log::{LogStatus, LogTarget, Page};
 use crate::domain::rights::Rights;
 use crate::domain::server::Server;
 use crate::domain::template::Template;
@@ -25,6 +26,10 @@ pub enum Message {
     Answer(Answer),
     /// Something the operator should know of that no one asked for.
     Notice(Notice),
+    /// The configuration was read again: what holds now, and what of it changed.
+    Settings(Box<super::settings::UiSettings>, Vec<String>),
+    /// The configuration's last change was not taken: what holds stays, and this is told.
+    Kept(super::config::Mistake),
     /// The time that [`super::Model::next_deadline`] named has come.
     Deadline,
     /// A program that the terminal was lent to has ended.
@@ -172,6 +177,32 @@ pub struct Ended {
     pub created: Option<Target>,
     /// What a test found.
     pub report: Option<Box<CheckReport>>,
+    /// What a command wrote, and how it ended.
+    pub output: Option<Box<Written>>,
+    /// A command that may run, and now does: it was judged.
+    pub ready: Option<Box<Cleared>>,
+}
+
+/// A command that was judged, and runs where the loop or the log panel sees to it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cleared {
+    /// It gets the terminal.
+    Terminal(Lend),
+    /// The log panel takes what it writes.
+    Log(LogTarget),
+}
+
+/// What a command of the operator's own wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The command, as it was run.
+    pub command: SafeText,
+    /// Its exit status; none: a signal ended it.
+    pub code: Option<i32>,
+    /// Its lines.
+    pub lines: Vec<SafeText>,
+    /// How many more there were before them.
+    pub dropped: usize,
 }
 
 /// The whole registry, as far as the dashboard shows it.

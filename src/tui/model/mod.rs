@@ -4,7 +4,9 @@ mod attention;
 mod audit;
 mod clock;
 mod columns;
+mod command;
 mod complete;
+mod config;
 mod current;
 mod dialog;
 mod draft;
@@ -23,6 +25,7 @@ mod orders;
 mod page;
 mod pages;
 mod palette;
+mod report;
 mod settings;
 mod story;
 mod tabs;
@@ -34,10 +37,12 @@ pub use attention::{AlertRow, AlertSettings, Attention, Remembrance, rows as ale
 pub use audit::AuditList;
 pub use clock::{Now, SPINNER, Shown};
 pub use columns::{ColumnPicker, columns_of, fit};
+pub use command::{CommandDialog, CommandField, command_facts, command_page, kind_of};
 pub use complete::{complete, suggestions};
+pub use config::{ConfigFacts, Mistake};
 pub use dialog::{Answered, Button, Confirm, FindLine, Layer, Subject, ViewList};
 pub use draft::{Expected, InstanceDraft, SecretField, ServerDraft, TemplateDraft, TypedSecret};
-pub use effect::{Act, Effect, Policy, Target, TaskKey, TemplateWork, Ticket};
+pub use effect::{Act, CommandRun, Effect, Policy, Target, TaskKey, TemplateWork, Ticket};
 pub use find::{
     Compare, Expr, Field as Column, Filter, FilterError, Found, Kind, Literal, Op, Request, Row, Sort, Span, Value,
     field, fields, fold, parse,
@@ -52,7 +57,9 @@ pub use log::{
     TextLog, TimeMode, wrap,
 };
 pub use memory::{Look, NamedView, Remember, Remembered};
-pub use message::{Answer, Delta, Ended, Fleet, HistoryPoint, InstanceRow, Message, Notice, NoticeLevel, PlanPreview};
+pub use message::{
+    Answer, Cleared, Delta, Ended, Fleet, HistoryPoint, InstanceRow, Message, Notice, NoticeLevel, PlanPreview, Written,
+};
 pub use orders::{ListId, Lists, PAGES, PageDef, Shown as ListShown, Tab};
 pub use page::{Page, PageLine, Tone};
 pub use pages::{last_scroll, page, page_height, palette_rows, subject_page};
@@ -178,6 +185,8 @@ pub struct Model {
     pub quit_until: Option<Duration>,
     /// What of the time is on the screen.
     pub shown: Shown,
+    /// The profile to change to; taken by who changes to it.
+    pub switch_to: Option<String>,
     /// What is to be selected as soon as it is there.
     pub wanted: Option<Target>,
     /// The job whose instance is to be selected as soon as it is there.
@@ -223,6 +232,7 @@ impl Model {
             no_worker: None,
             quit_until: None,
             shown: Shown::default(),
+            switch_to: None,
             wanted: None,
             wanted_job: None,
             next_ticket: 0,

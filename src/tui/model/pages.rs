@@ -6,7 +6,6 @@ use super::page::{Page, PageLine, Tone};
 use super::words::{age, size, took, when};
 use super::{Model, Now};
 use crate::domain::SafeText;
-use crate::domain::check::CheckReport;
 use crate::domain::instance::Instance;
 use crate::domain::job::{Job, StepState};
 use crate::domain::server::Server;
@@ -32,8 +31,10 @@ pub fn page(model: &Model, layer: &Layer, now: &Now) -> Option<Page> {
 fn written(model: &Model, layer: &Layer, now: &Now) -> Option<Page> {
     match layer {
         Layer::Help { .. } => Some(help(model)),
+        Layer::Config { .. } => Some(super::config::page(model, now)),
+        Layer::Written { written, .. } => Some(super::command_page(written)),
         Layer::Describe { subject, instance, .. } => Some(described(model, *subject, instance.as_deref(), now)),
-        Layer::Report { server, report, .. } => Some(tested(model, *server, report)),
+        Layer::Report { server, report, .. } => Some(super::report::tested(model, *server, report)),
         _ => None,
     }
 }
@@ -94,7 +95,11 @@ impl Lines {
         self.0.push(PageLine::Heading(text.into()));
     }
 
-    fn text(&mut self, text: impl AsRef<str>, tone: Tone) {
+    pub(super) fn push(&mut self, line: PageLine) {
+        self.0.push(line);
+    }
+
+    pub(super) fn text(&mut self, text: impl AsRef<str>, tone: Tone) {
         self.0.push(PageLine::Text(SafeText::new(text.as_ref()), tone));
     }
 }
@@ -129,6 +134,27 @@ fn help(model: &Model) -> Page {
         "○ ⏸ ?",
         "draft or disabled · in maintenance · not known, or too old to trust",
     );
+    if !model.settings.commands.is_empty() {
+        out.head("your own commands");
+        for command in &model.settings.commands {
+            let key = if command.key.is_empty() {
+                format!(":{}", command.name)
+            } else {
+                command.key.clone()
+            };
+            let help = if command.help.as_str().is_empty() {
+                command.name.as_str()
+            } else {
+                command.help.as_str()
+            };
+            out.pair(&key, help);
+        }
+    }
+    let facts = &model.settings.config;
+    if !facts.places.is_empty() {
+        out.head("where things lie");
+        super::config::places(&mut out, facts);
+    }
     Page::new(format!("keys in {}", place.word()), out.0)
 }
 
@@ -396,51 +422,4 @@ fn job_lines(out: &mut Lines, job: &Job, now: &Now) {
             out.pair(key, text);
         }
     }
-}
-
-fn tested(model: &Model, id: ServerId, report: &CheckReport) -> Page {
-    let mut out = Lines(Vec::new());
-    match &report.failure {
-        Some(failure) => {
-            out.toned("result", format!("✖ {failure}"), Tone::Bad);
-            out.toned("next", failure.hint(), Tone::Warning);
-        }
-        None => {
-            let version = report
-                .version
-                .as_ref()
-                .map(|v| format!(", Odoo {v}"))
-                .unwrap_or_default();
-            out.toned(
-                "result",
-                format!("● answers in {}{version}", took(report.latency_ms)),
-                Tone::Good,
-            );
-        }
-    }
-    for warning in &report.warnings {
-        out.toned("warning", format!("▲ {warning}"), Tone::Warning);
-        out.toned("next", warning.hint(), Tone::Plain);
-    }
-    out.head("layer by layer");
-    for layer in &report.layers {
-        let (sign, tone) = match layer.passed {
-            Some(true) => ("✔", Tone::Good),
-            Some(false) => ("✖", Tone::Bad),
-            None => ("·", Tone::Dim),
-        };
-        let took = if layer.passed.is_some() {
-            took(layer.took_ms)
-        } else {
-            String::new()
-        };
-        out.toned(
-            &format!("{sign} {}", layer.name),
-            format!("{took:<9} {}", layer.note),
-            tone,
-        );
-    }
-    out.0.push(PageLine::Blank);
-    out.text("A test keeps nothing; a check (r) does.", Tone::Dim);
-    Page::new(format!("test of {}", model.store.server_code(id)), out.0)
 }

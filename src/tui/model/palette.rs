@@ -1,11 +1,13 @@
 //! The `:` palette: everything that has a name, by a part of it.
 
+use super::config::ConfigFacts;
 use super::effect::Target;
 use super::find::Filter;
 use super::fleet::Store;
 use super::memory::NamedView;
 use super::tabs::{PAGES, Tab};
 use crate::domain::SafeText;
+use crate::domain::command::{On, OwnCommand};
 use crate::tui::action::{ACTIONS, ActionId, Group, Keymap, Situation, allowed};
 use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
@@ -32,6 +34,10 @@ pub enum Lead {
     View(String),
     /// A theme; drawn with while it is selected.
     Theme(String),
+    /// Another profile.
+    Profile(String),
+    /// A command of the operator's own.
+    Own(String),
 }
 
 /// A line of the palette.
@@ -154,6 +160,8 @@ pub fn own_lines(
     situation: &Situation<'_>,
     keymap: &Keymap,
     views: &BTreeMap<String, NamedView>,
+    (config, commands): (&ConfigFacts, &[Arc<OwnCommand>]),
+    on: Option<On>,
 ) -> Vec<Line> {
     let (name, filter) = match text.split_once('/') {
         Some((name, filter)) => (name.trim(), Some(filter.trim())),
@@ -184,6 +192,46 @@ pub fn own_lines(
                 title: SafeText::new(view),
                 kind: "view".to_owned(),
                 detail: SafeText::new(&format!("{} /{}", shown.list, shown.look.filter)),
+                why_not: None,
+                hits: Vec::new(),
+                score,
+            });
+        }
+        for command in commands {
+            let Some(score) = seeker.score(&command.name, 50) else {
+                continue;
+            };
+            lines.push(Line {
+                lead: Lead::Own(command.name.clone()),
+                title: SafeText::new(&command.name),
+                kind: if command.key.is_empty() {
+                    "command".to_owned()
+                } else {
+                    command.key.clone()
+                },
+                detail: command.help.clone(),
+                why_not: super::command::why_not(command, on),
+                hits: Vec::new(),
+                score,
+            });
+        }
+        let none = "default".to_owned();
+        let profiles = (!config.profiles.is_empty()).then_some(&none).into_iter();
+        for profile in profiles.chain(&config.profiles) {
+            let title = format!("profile {profile}");
+            let Some(score) = seeker.score(&title, 60) else {
+                continue;
+            };
+            let is_this = config.profile.as_ref().unwrap_or(&none) == profile;
+            lines.push(Line {
+                lead: Lead::Profile(profile.clone()),
+                title: SafeText::new(&title),
+                kind: "profile".to_owned(),
+                detail: SafeText::new(if is_this {
+                    "in force; reads its settings again"
+                } else {
+                    "another fleet, or other settings"
+                }),
                 why_not: None,
                 hits: Vec::new(),
                 score,

@@ -1,14 +1,17 @@
 //! What the dashboard is told once, from the settings.
 
 use super::attention::AlertSettings;
+use super::config::ConfigFacts;
 use super::layout::Pane;
 use super::memory::Remembered;
 use crate::domain::SafeText;
 use crate::domain::capacity::Thresholds;
+use crate::domain::command::OwnCommand;
 use crate::domain::health::HealthRules;
 use crate::domain::log::LogTarget;
 use crate::tui::action::Keymap;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What the dashboard is told once, from the settings.
@@ -16,6 +19,10 @@ use std::time::Duration;
 pub struct UiSettings {
     /// The profile's name, shown in the header.
     pub profile: SafeText,
+    /// How the configuration stands.
+    pub config: ConfigFacts,
+    /// The operator's own commands.
+    pub commands: Vec<Arc<OwnCommand>>,
     /// Shares of places that decide what is allowed.
     pub thresholds: Thresholds,
     /// When a check counts as what.
@@ -56,6 +63,8 @@ impl Default for UiSettings {
     fn default() -> Self {
         Self {
             profile: SafeText::new("fleet"),
+            config: ConfigFacts::default(),
+            commands: Vec::new(),
             thresholds: Thresholds::default(),
             rules: HealthRules::default(),
             stale_after: Duration::from_secs(30 * 60),

@@ -100,6 +100,8 @@ impl Model {
             crumbs.push(
                 match layer {
                     Layer::Help { .. } => "help",
+                    Layer::Config { .. } => "configuration",
+                    Layer::Command(_) | Layer::Written { .. } => "command",
                     Layer::Describe { subject, .. } => match subject {
                         // A job's log may lie elsewhere than its row.
                         Subject::Job(_) => "job",

@@ -3,10 +3,14 @@
 use super::door::{READ, bounded, create_instance, secret};
 use super::executor::Reply;
 use crate::domain::check::CheckReport;
+use crate::domain::command::{Output, Typed};
 use crate::domain::job::Job;
+use crate::domain::log::{Command, LogPlace, LogTarget};
 use crate::domain::{Problem, SafeText, ServerId, TemplateId};
-use crate::ops::{Ops, Removal};
-use crate::tui::model::{Act, Answer, Ended, ServerDraft, Target, TemplateDraft, TemplateWork, Ticket};
+use crate::ops::{CommandOn, Ops, OwnRun, Removal};
+use crate::tui::model::{
+    Act, Answer, Cleared, CommandRun, Ended, Lend, ServerDraft, Target, TemplateDraft, TemplateWork, Ticket, Written,
+};
 use std::time::Duration;
 
 /// Longest look at one server: its layers have their own, shorter limits.
@@ -36,6 +40,7 @@ fn queued(job: &Job) -> Ended {
 /// Why it was refused or failed.
 pub(super) async fn carry_out(ops: &Ops, ticket: Ticket, act: Act, reply: &Reply) -> Done {
     match act {
+        Act::Command(run) => command(ops, *run).await,
         Act::Test(server) => {
             let report = bounded(LOOK, "the test", ops.server_test(server)).await?;
             let code = code(ops, server).await;
@@ -201,4 +206,60 @@ async fn template_job(ops: &Ops, id: TemplateId, version: Option<i64>, work: Tem
         TemplateWork::Thaw => bounded(PLAN, "the plan", ops.template_thaw(id)).await?,
     };
     Ok(queued(&job))
+}
+
+/// Judges a command of the operator's own, and runs it to its end where it is this task's to run.
+async fn command(ops: &Ops, run: CommandRun) -> Done {
+    let on = match run.target {
+        Target::Server(id) => CommandOn::Server(id),
+        Target::Instance(id) => CommandOn::Instance(id),
+        Target::Template(id) => CommandOn::Template(id),
+        Target::Job(id) => CommandOn::Job(id),
+        _ => CommandOn::Nothing,
+    };
+    let asked = OwnRun {
+        name: &run.name,
+        argv: &run.argv,
+        facts: &run.facts,
+        on,
+        limit: run.limit,
+        changes: run.changes,
+    };
+    let cleared = match run.output {
+        Output::Popup => None,
+        Output::Terminal => Some(Cleared::Terminal(Lend {
+            title: SafeText::new(&run.name),
+            argv: asked.words(),
+            env: Vec::new(),
+            secrets: Vec::new(),
+        })),
+        Output::Log => Some(Cleared::Log(LogTarget::Output {
+            place: LogPlace::Here,
+            command: Command::of(asked.bounded()).map_err(|error| Problem::new("command", error.to_string()))?,
+        })),
+    };
+    if let Some(cleared) = cleared {
+        bounded(READ, "the guards", ops.may_run(&asked)).await?;
+        return Ok(Ended {
+            ready: Some(Box::new(cleared)),
+            ..text(&run.name)
+        });
+    }
+    let wrote = ops.run_own(&asked).await?;
+    let name = &run.name;
+    let said = match wrote.code {
+        Some(0) => format!("{name}: done"),
+        Some(code) => format!("{name}: ended with exit status {code}"),
+        None => format!("{name}: a signal ended it"),
+    };
+    let output = Written {
+        command: SafeText::new(&Typed(&run.argv).to_string()),
+        code: wrote.code,
+        lines: wrote.lines,
+        dropped: wrote.dropped,
+    };
+    Ok(Ended {
+        output: Some(Box::new(output)),
+        ..text(said)
+    })
 }

@@ -34,6 +34,7 @@ pub struct OpsDoor {
     memory: Option<PathBuf>,
     attention: Option<PathBuf>,
     logs: Logs,
+    live: ops::Live,
 }
 
 impl OpsDoor {
@@ -48,6 +49,7 @@ impl OpsDoor {
             memory: None,
             attention: None,
             logs,
+            live: ops::Live::default(),
         }
     }
 
@@ -55,6 +57,13 @@ impl OpsDoor {
     #[must_use]
     pub fn noting(mut self, file: PathBuf) -> Self {
         self.attention = Some(file);
+        self
+    }
+
+    /// The settings that hold, where they may be read again.
+    #[must_use]
+    pub fn under(mut self, live: ops::Live) -> Self {
+        self.live = live;
         self
     }
 
@@ -68,7 +77,7 @@ impl OpsDoor {
 
 impl Door for OpsDoor {
     fn carry_out(&self, effect: Effect, reply: Reply) -> BoxFuture<'static, ()> {
-        let (ops, watch, logs) = (self.ops.clone(), Arc::clone(&self.watch), self.logs.clone());
+        let (ops, watch, logs) = (self.live.of(&self.ops), Arc::clone(&self.watch), self.logs.clone());
         let attention = match effect {
             Effect::RememberAlerts(_) => self.attention.clone(),
             _ => None,
@@ -162,8 +171,9 @@ impl Door for OpsDoor {
                 Effect::CancelTask(_)
                 | Effect::Copy(_)
                 | Effect::Call { .. }
-                | Effect::Lend(_)
                 | Effect::Suspend
+                | Effect::Lend(_)
+                | Effect::SwitchProfile
                 | Effect::Quit => {}
             }
         }

@@ -54,6 +54,7 @@ fn setup() -> Fixture {
     let arguments = Arguments {
         config: Some(file),
         registry: Some(folder.path().join("registry.db")),
+        profile: None,
     };
     let loaded = Arc::new(config::load(&arguments, &environment).unwrap());
     let path = loaded.places.registry.clone();

@@ -24,6 +24,12 @@ pub trait Door: Send + Sync + 'static {
     fn carry_out(&self, effect: Effect, reply: Reply) -> BoxFuture<'static, ()>;
 }
 
+impl Door for Box<dyn Door> {
+    fn carry_out(&self, effect: Effect, reply: Reply) -> BoxFuture<'static, ()> {
+        self.as_ref().carry_out(effect, reply)
+    }
+}
+
 /// A task's way to answer. What it says after it was replaced or cancelled is dropped.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -146,6 +152,22 @@ impl Executor {
             _ => {}
         }
         self.start(&mut state, effect);
+    }
+
+    /// Lets go of everything without waiting for anything: what only reads is stopped, what changes
+    /// something comes to its end by itself. Nobody hears of either any more.
+    pub fn abandon(self) {
+        let mut state = self.state();
+        state.waiting.clear();
+        state
+            .running
+            .values()
+            .filter(|running| running.ticket.is_none())
+            .for_each(|running| running.cancel.cancel());
+        drop(state);
+        self.0.tracker.close();
+        // What closing a registry takes must not be waited for either.
+        self.0.runtime.clone().spawn_blocking(move || drop(self));
     }
 
     /// Stops every task and waits for them, but not for long.
@@ -299,8 +321,9 @@ fn what(effect: &Effect) -> &'static str {
         Effect::CancelTask(_)
         | Effect::Copy(_)
         | Effect::Call { .. }
-        | Effect::Lend(_)
         | Effect::Suspend
+        | Effect::Lend(_)
+        | Effect::SwitchProfile
         | Effect::Quit => "the loop",
     }
 }

@@ -5,6 +5,7 @@ mod act;
 mod door;
 mod enter;
 mod executor;
+mod late;
 mod logs;
 mod mailbox;
 pub mod memory;
@@ -12,5 +13,6 @@ mod watch;
 
 pub use door::OpsDoor;
 pub use executor::{Door, Executor, Reply};
+pub use late::{LateDoor, Opening};
 pub use logs::LogDoor;
 pub use mailbox::{Mailbox, Post, mailbox};

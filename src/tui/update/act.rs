@@ -61,6 +61,8 @@ pub(super) fn perform(model: &mut Model, id: ActionId, now: &Now) -> Vec<Effect>
             Vec::new()
         }
         Id::Help => push(model, Layer::Help { scroll: 0 }),
+        Id::Config => push(model, Layer::Config { scroll: 0 }),
+        Id::Profile => super::palette::open_with(model, "profile "),
         Id::Filter => match model.lists.list(model.place()) {
             Some(list) => {
                 find::open(model, list);
@@ -350,6 +352,7 @@ fn verb(model: &Model, act: &Act) -> String {
             TemplateWork::Thaw => format!("queueing the thawing of {target}"),
         },
         Act::CreateInstance { draft, .. } => format!("queueing the creation of {}", draft.name),
+        Act::Command(run) => format!("running {} on {target}", run.name),
         Act::RetryJob(_) => format!("queueing {target} again"),
         Act::CancelJob(_) => format!("asking {target} to stop"),
     }

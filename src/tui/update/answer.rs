@@ -4,7 +4,8 @@ use super::{ask, find, flash, follow, is_there, log, resettle, select, server_se
 use crate::domain::job::{Job, JobState};
 use crate::domain::{JobId, Problem};
 use crate::tui::model::{
-    Act, Answer, Delta, Effect, Ended, Layer, Model, NoticeLevel, Now, Pane, PlanState, Subject, Tab, Target, Ticket,
+    Act, Answer, Cleared, Delta, Effect, Ended, Layer, Model, NoticeLevel, Now, Pane, PlanState, Subject, Tab, Target,
+    Ticket,
 };
 use std::sync::Arc;
 
@@ -233,6 +234,19 @@ fn ended_well(model: &mut Model, ticket: Ticket, ended: Ended, now: &Now) -> Vec
     } else {
         ended.text.to_string()
     };
+    match ended.ready.map(|cleared| *cleared) {
+        Some(Cleared::Terminal(lend)) => return vec![Effect::Lend(Box::new(lend))],
+        Some(Cleared::Log(target)) => return log::show(model, target),
+        None => {}
+    }
+    if let Some(written) = ended.output {
+        let failed = written.code != Some(0);
+        model.layers.push(Layer::Written { written, scroll: 0 });
+        if failed {
+            flash(model, now, NoticeLevel::Error, text, None);
+            return Vec::new();
+        }
+    }
     let mut level = NoticeLevel::Success;
     let mut hint = None;
     if let Some(report) = ended.report {

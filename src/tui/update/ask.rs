@@ -24,6 +24,7 @@ pub(super) fn label(model: &Model, target: Target) -> String {
 /// Whether an action is asked before.
 pub(super) fn needs_question(act: &Act) -> bool {
     act.is_destructive()
+        || matches!(act, Act::Command(run) if run.changes)
         || matches!(
             act,
             Act::Deactivate { .. }
@@ -100,6 +101,11 @@ fn question(model: &Model, act: &Act, name: &str) -> (String, Vec<String>, &'sta
             ];
             (format!("Put server {name} in maintenance?"), lines, "Maintenance")
         }
+        Act::Command(run) => (
+            format!("Run {} on {name}?", run.name),
+            vec![crate::domain::command::Typed(&run.argv).to_string()],
+            "Run",
+        ),
         Act::DeleteServer { .. } => (
             format!("Delete server {name} from the registry?"),
             vec!["Its history goes with it. The machine itself is not touched.".to_owned()],

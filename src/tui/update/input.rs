@@ -90,6 +90,13 @@ fn pressed(model: &mut Model, event: &KeyEvent, now: &Now) -> Vec<Effect> {
         Found::Nothing => {
             let typed = crate::tui::action::show_sequence(&model.pending);
             let in_menu = model.pending.len() > 1;
+            if let Some(command) = super::command::bound(model) {
+                model.pending.clear();
+                return super::command::open(model, &command, now);
+            }
+            if super::command::is_begun(model) {
+                return Vec::new();
+            }
             model.pending.clear();
             if in_menu {
                 let text = format!("{typed} does nothing; ? shows every key");

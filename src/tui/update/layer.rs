@@ -2,6 +2,7 @@
 
 use super::{ask, columns, find, flash, form, log, palette, resettle, views};
 use crate::domain::SafeText;
+use crate::domain::command::Kind;
 use crate::domain::log::Pattern;
 use crate::tui::action::{ActionId, Found, Key, Place};
 use crate::tui::model::{Effect, Layer, Model, NoticeLevel, Now, insert, may_type};
@@ -11,7 +12,13 @@ use tui_input::backend::crossterm::EventHandler;
 
 pub(super) fn key(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> Vec<Effect> {
     match model.layers.last() {
-        Some(Layer::Help { .. } | Layer::Describe { .. } | Layer::Report { .. }) => page(model, key, now),
+        Some(
+            Layer::Help { .. }
+            | Layer::Config { .. }
+            | Layer::Written { .. }
+            | Layer::Describe { .. }
+            | Layer::Report { .. },
+        ) => page(model, key, now),
         Some(Layer::Find(_)) => find::key(model, event, key, now),
         Some(Layer::Story(_)) => super::story::key(model, event, key, now),
         Some(Layer::Palette(_)) => palette::key(model, event, key, now),
@@ -22,6 +29,7 @@ pub(super) fn key(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> V
         Some(Layer::LogFilters(_)) => log::filters_key(model, event, key),
         Some(Layer::LogPrompt(_)) => log::prompt_key(model, event, key),
         Some(Layer::Confirm(_)) => ask::key(model, event, key, now),
+        Some(Layer::Command(_)) => super::command::key(model, event, key, now),
         Some(Layer::Form(_)) => form::key(model, event, key, now),
         None => Vec::new(),
     }
@@ -32,7 +40,13 @@ fn page(model: &mut Model, key: Key, now: &Now) -> Vec<Effect> {
     let found = model.keymap().find(model.place(), &[key]);
     let height = usize::from(model.size.1.saturating_sub(6)).max(1);
     let scroll = match model.layers.last_mut() {
-        Some(Layer::Help { scroll } | Layer::Describe { scroll, .. } | Layer::Report { scroll, .. }) => scroll,
+        Some(
+            Layer::Help { scroll }
+            | Layer::Config { scroll }
+            | Layer::Written { scroll, .. }
+            | Layer::Describe { scroll, .. }
+            | Layer::Report { scroll, .. },
+        ) => scroll,
         _ => return Vec::new(),
     };
     let down = |scroll: &mut usize, by: usize| *scroll = scroll.saturating_add(by).min(9_999);
@@ -46,14 +60,23 @@ fn page(model: &mut Model, key: Key, now: &Now) -> Vec<Effect> {
         Found::Action(ActionId::Top) => *scroll = 0,
         Found::Action(ActionId::Bottom) => *scroll = 9_999,
         Found::Action(ActionId::Suspend) => return vec![Effect::Suspend],
+        Found::Action(ActionId::Palette) => {
+            model.layers.pop();
+            return palette::open(model);
+        }
         Found::Action(ActionId::Back | ActionId::Quit | ActionId::Help | ActionId::Describe | ActionId::Open) => {
             model.layers.pop();
         }
         _ => {}
     }
     if let Some(last) = crate::tui::model::last_scroll(model, now)
-        && let Some(Layer::Help { scroll } | Layer::Describe { scroll, .. } | Layer::Report { scroll, .. }) =
-            model.layers.last_mut()
+        && let Some(
+            Layer::Help { scroll }
+            | Layer::Config { scroll }
+            | Layer::Written { scroll, .. }
+            | Layer::Describe { scroll, .. }
+            | Layer::Report { scroll, .. },
+        ) = model.layers.last_mut()
     {
         *scroll = (*scroll).min(last);
     }
@@ -151,6 +174,14 @@ pub(super) fn paste(model: &mut Model, text: &str, now: &Now) -> Vec<Effect> {
             insert(input, line);
             let text = input.value().to_owned();
             set_text(model, &text);
+        }
+        Some(Layer::Command(dialog)) => {
+            let at = dialog.at;
+            if let Some(field) = dialog.fields.get_mut(at)
+                && matches!(field.ask.kind, Kind::Text | Kind::Number)
+            {
+                insert(&mut field.input, line);
+            }
         }
         Some(Layer::LogFilters(filters)) => insert(&mut filters.input, line),
         Some(Layer::LogPrompt(prompt)) => {

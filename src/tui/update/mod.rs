@@ -8,6 +8,8 @@ mod ask;
 mod attention;
 mod audit;
 mod columns;
+mod command;
+mod config;
 mod fields;
 mod find;
 mod form;
@@ -32,6 +34,8 @@ pub fn update(model: &mut Model, message: Message, now: &Now) -> Vec<Effect> {
         Message::Input(event) => input::event(model, event, now),
         Message::Answer(answer) => answer::answer(model, answer, now),
         Message::Notice(notice) => noticed(model, notice, now),
+        Message::Settings(settings, changed) => config::reread(model, *settings, &changed, now),
+        Message::Kept(mistake) => config::kept(model, mistake, now),
         Message::Deadline => Vec::new(),
         Message::Lent { title, ended } => {
             match ended {

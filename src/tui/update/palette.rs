@@ -3,7 +3,8 @@
 use super::{act, find, flash, layer, pages, views};
 use crate::tui::action::{Key, allowed};
 use crate::tui::model::{
-    Effect, Layer, Lead, Model, NoticeLevel, Now, PaletteLine, PaletteRequest, merged, own_lines, theme_lines,
+    Effect, Layer, Lead, Model, NoticeLevel, Now, PaletteLine, PaletteRequest, kind_of, merged, own_lines,
+    theme_lines,
 };
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::sync::Arc;
@@ -32,7 +33,10 @@ pub(super) fn look(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     };
     let text = palette.input.value().to_owned();
-    let mut own = own_lines(&text, &model.situation(), model.keymap(), &model.views);
+    let config = &model.settings.config;
+    let mine = (config, model.settings.commands.as_slice());
+    let on = kind_of(model.current_target());
+    let mut own = own_lines(&text, &model.situation(), model.keymap(), &model.views, mine, on);
     own.extend(theme_lines(&text, &model.settings.themes, &model.home.theme));
     let request = PaletteRequest {
         seq,
@@ -149,6 +153,8 @@ fn enter(model: &mut Model, now: &Now) -> Vec<Effect> {
         }
         Lead::Action(id) => act::perform(model, id, now),
         Lead::Target(target) => pages::go_to(model, target, now),
+        Lead::Own(name) => super::command::open(model, &name, now),
+        Lead::Profile(name) => super::config::switch(model, name),
         Lead::View(name) => views::show(model, &name, now),
         Lead::Theme(name) => {
             super::home::use_theme(model, name, now);

@@ -270,7 +270,14 @@ fn button_lines(pen: &Pen<'_>, form: &Form, columns: u16) -> Vec<Line<'static>> 
     lines
 }
 
-fn buttons(pen: &Pen<'_>, go: &str, focus: Option<Button>, danger: bool, may: bool, columns: u16) -> Line<'static> {
+pub(super) fn buttons(
+    pen: &Pen<'_>,
+    go: &str,
+    focus: Option<Button>,
+    danger: bool,
+    may: bool,
+    columns: u16,
+) -> Line<'static> {
     let mut row = pen.row(columns);
     let style = |button: Button| match (focus == Some(button), button, danger) {
         (true, Button::Go, true) => pen.style(Token::Danger),

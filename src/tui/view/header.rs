@@ -1,7 +1,7 @@
 //! The first line: is anything wrong, how full it is, what runs, how late it is.
 
 use super::{Pen, Row, text};
-use crate::tui::model::age;
+use crate::tui::model::{Model, age};
 use crate::tui::theme::Token;
 use ratatui::Frame;
 use ratatui::style::Style;
@@ -63,6 +63,16 @@ pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
     frame.render_widget(Paragraph::new(line).style(base), area);
 }
 
+/// The profile and the fleet, where the one doesn't say the other.
+fn called(model: &Model) -> String {
+    let fleet = model.settings.profile.as_str();
+    match &model.settings.config.profile {
+        Some(profile) if fleet == profile || fleet == "fleet" => profile.clone(),
+        Some(profile) => format!("{profile} · {fleet}"),
+        None => fleet.to_owned(),
+    }
+}
+
 fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
     let model = pen.model;
     let glance = model.store.glance();
@@ -70,9 +80,20 @@ fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
         rank: 1,
         spans: vec![
             ("vigie".to_owned(), on(Token::Accent)),
-            (format!("  {}", model.settings.profile), on(Token::Strong)),
+            (format!("  {}", called(model)), on(Token::Strong)),
         ],
     }];
+    let wrong = model.settings.config.wrong();
+    if wrong > 0 {
+        let text = match wrong {
+            1 => format!("{} 1 mistake in the configuration (:config)", pen.glyphs.warning),
+            n => format!("{} {n} mistakes in the configuration (:config)", pen.glyphs.warning),
+        };
+        parts.push(Part {
+            rank: 3,
+            spans: vec![(text, on(Token::Warning))],
+        });
+    }
     if model.only_log {
         // There is no fleet here; with several files, which of them this is.
         let files = model.settings.files.len();

@@ -2,6 +2,7 @@
 
 mod audit;
 mod cells;
+mod command;
 mod detail;
 mod find;
 mod footer;
@@ -84,6 +85,7 @@ pub fn view(model: &Model, theme: &Theme, now: &Now, frame: &mut Frame<'_>) {
     footer::draw(&pen, frame);
     for layer in &model.layers {
         match layer {
+            Layer::Command(dialog) => command::draw(&pen, dialog, frame),
             Layer::Form(form) => form::draw(&pen, form, frame),
             Layer::Confirm(confirm) => form::confirm(&pen, confirm, frame),
             Layer::Story(story) => story::draw(&pen, story, frame),

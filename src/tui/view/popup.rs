@@ -43,7 +43,11 @@ pub(super) fn page(pen: &Pen<'_>, layer: &Layer, frame: &mut Frame<'_>) {
         return;
     };
     let scroll = match layer {
-        Layer::Help { scroll } | Layer::Describe { scroll, .. } | Layer::Report { scroll, .. } => *scroll,
+        Layer::Help { scroll }
+        | Layer::Config { scroll }
+        | Layer::Written { scroll, .. }
+        | Layer::Describe { scroll, .. }
+        | Layer::Report { scroll, .. } => *scroll,
         _ => 0,
     };
     let rows = u16::try_from(page.lines.len() + 2).unwrap_or(u16::MAX);

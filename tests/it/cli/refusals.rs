@@ -359,7 +359,7 @@ fn a_mistake_in_the_configuration_is_told_with_its_line() {
     let path = home.path("mine.toml");
     std::fs::write(&path, "[fleet]\nname = \"x\"\nroot_domian = \"example.org\"\n").expect("write");
     let path = path.display().to_string();
-    let ran = home.fails(&["server", "list", "--config", &path]);
+    let ran = home.ok(&["server", "list", "--config", &path]);
     assert!(
         ran.stderr
             .contains(&format!("{path}:3:1: found the unknown setting \"root_domian\"")),
@@ -367,6 +367,14 @@ fn a_mistake_in_the_configuration_is_told_with_its_line() {
         ran.stderr
     );
     assert!(ran.stderr.contains("did you mean \"root_domain\"?"), "{}", ran.stderr);
+    // But not where it would be another fleet.
+    std::fs::write(&path, "[paths]\nregistry = \"fleet.db\"\n").expect("write");
+    let ran = home.fails(&["server", "list", "--config", &path]);
+    assert!(
+        ran.stderr.contains(&format!("{path}:2:12: found \"fleet.db\"")),
+        "{}",
+        ran.stderr
+    );
     let json = home.fails(&["server", "list", "--config", &path, "--json"]).error();
     assert_eq!(json["code"], "config");
     let missing = home.fails(&["server", "list", "--config", "nowhere.toml"]);

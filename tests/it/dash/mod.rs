@@ -9,6 +9,7 @@ mod home;
 mod keys;
 mod log;
 mod log_files;
+mod own;
 mod roles;
 mod storm;
 mod story;

@@ -365,6 +365,10 @@ fn save(model: &mut Model, now: &Now) -> Vec<Effect> {
 }
 
 /// Opens a file or a command's output in the log pane.
+pub(super) fn show(model: &mut Model, target: LogTarget) -> Vec<Effect> {
+    open(model, target)
+}
+
 fn open(model: &mut Model, target: LogTarget) -> Vec<Effect> {
     let id = model.new_seq();
     model.log.open(TextLog::new(id, target.clone()));
