@@ -341,7 +341,7 @@ pub(super) const ACTIONS: &[Action] = &[
         line(
             Id::Config,
             "config",
-            &["f2"],
+            &["f9"],
             ALL,
             "configuration",
             "how the configuration stands: its file, its mistakes with their lines, the profile, what waits for a restart",
@@ -352,7 +352,7 @@ pub(super) const ACTIONS: &[Action] = &[
         line(
             Id::Profile,
             "profile",
-            &["f3"],
+            &["f8"],
             ALL,
             "profile",
             "changes to another profile of the configuration: `:profile NAME`, whatever the registry does",
