@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::pool::Store;
 use crate::domain::JobId;
 use crate::domain::audit::Actor;
-pub(super) use crate::registry::values::{difference, masked, with_reason};
+pub(super) use crate::registry::values::{Attempt, Done, difference, masked, with_reason};
 use crate::registry::{Op, RegistryError, Result, stored_time};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -172,34 +172,6 @@ impl Tx<'_> {
         }
         outcome
     }
-}
-
-/// An attempt to change something.
-pub(super) struct Attempt<'a> {
-    /// Who, when, and the id that a retry repeats.
-    pub(super) op: &'a Op,
-    /// `server.add`, ….
-    pub(super) action: &'static str,
-    /// What it is about, in words that a retry repeats: with the operation's id it is done once.
-    pub(super) subject: String,
-    /// For the audit row of a refusal: `server:7`, or `server` where there is none yet.
-    pub(super) object: String,
-    /// What it is called.
-    pub(super) label: String,
-}
-
-/// What was done, for its audit row and for a retry.
-pub(super) struct Done {
-    /// What a retry reads again.
-    pub(super) id: i64,
-    /// `server:7`.
-    pub(super) object: String,
-    /// What it is called.
-    pub(super) label: String,
-    /// The changed fields before.
-    pub(super) from: Option<Value>,
-    /// And after; both `None`: nothing changed, no audit row.
-    pub(super) to: Option<Value>,
 }
 
 /// Carries an attempt out in one transaction with its audit row. `apply` may run several times: after a

@@ -10,14 +10,10 @@ use super::pool::Store;
 use crate::domain::health::HealthTrack;
 use crate::domain::server::{Server, ServerEvent, ServerSpec, SshAccess, Transition, decide};
 use crate::domain::{Code, SafeText, SecretRef, ServerId};
+use crate::registry::values::SERVER_COLUMNS;
 use crate::registry::{Op, RegistryError, Result};
 use serde_json::{Value, json};
 use tokio_postgres::Row;
-
-const COLUMNS: &str = "id, version, name, code, description, server_url, server_ip, port, ssh_host, ssh_user, ssh_port,
-    ssh_identity, db_host, db_port, db_user, db_password, db_tls, master_password, data_dir, max_instances, cpu_cores,
-    memory_gb, disk_gb, intent, observed, health_status, health_reason, health_hint, health_failures, last_check_date,
-    last_success_date, latency_ms, odoo_version, instance_count, created_at";
 
 fn read(row: &Row) -> Result<Server> {
     let ssh = match parsed_opt(row, "ssh_host")? {
@@ -86,7 +82,7 @@ fn one(row: Option<Row>, key: &dyn std::fmt::Display) -> Result<Server> {
 pub(super) async fn all(tx: &Tx<'_>) -> Result<Vec<Server>> {
     let rows = tx
         .rows(
-            &format!("SELECT {} FROM saas_server ORDER BY code", tx.columns(COLUMNS)),
+            &format!("SELECT {} FROM saas_server ORDER BY code", tx.columns(SERVER_COLUMNS)),
             args![],
         )
         .await?;
@@ -94,7 +90,7 @@ pub(super) async fn all(tx: &Tx<'_>) -> Result<Vec<Server>> {
 }
 
 pub(super) async fn by_id(tx: &Tx<'_>, id: ServerId) -> Result<Server> {
-    let sql = format!("SELECT {} FROM saas_server WHERE id = $1", tx.columns(COLUMNS));
+    let sql = format!("SELECT {} FROM saas_server WHERE id = $1", tx.columns(SERVER_COLUMNS));
     one(tx.row(&sql, args![id.0]).await?, &id)
 }
 
@@ -102,13 +98,13 @@ pub(super) async fn by_id(tx: &Tx<'_>, id: ServerId) -> Result<Server> {
 pub(super) async fn held(tx: &Tx<'_>, id: ServerId) -> Result<Server> {
     let sql = format!(
         "SELECT {} FROM saas_server WHERE id = $1 FOR NO KEY UPDATE",
-        tx.columns(COLUMNS)
+        tx.columns(SERVER_COLUMNS)
     );
     one(tx.row(&sql, args![id.0]).await?, &id)
 }
 
 pub(super) async fn by_code(tx: &Tx<'_>, code: &Code) -> Result<Server> {
-    let sql = format!("SELECT {} FROM saas_server WHERE code = $1", tx.columns(COLUMNS));
+    let sql = format!("SELECT {} FROM saas_server WHERE code = $1", tx.columns(SERVER_COLUMNS));
     one(tx.row(&sql, args![code.as_str()]).await?, &code)
 }
 

@@ -4,7 +4,7 @@
 use super::migrate;
 use super::place::unusable;
 use crate::domain::audit::Actor;
-pub(super) use crate::registry::values::{difference, masked, with_reason};
+pub(super) use crate::registry::values::{Attempt, Done, difference, masked, with_reason};
 use crate::registry::{Op, RegistryError, Result};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, ffi};
@@ -203,34 +203,6 @@ pub(super) fn from_json<T: serde::de::DeserializeOwned>(what: &str, text: &str) 
 /// A value whose stored form is one word, such as a state.
 pub(super) fn from_word<T: serde::de::DeserializeOwned>(what: &str, word: String) -> Result<T> {
     serde_json::from_value(Value::String(word)).map_err(|e| unreadable(what, e))
-}
-
-/// An attempt to change something.
-pub(super) struct Attempt<'a> {
-    /// Who, when, and the id that a retry repeats.
-    pub(super) op: &'a Op,
-    /// `server.add`, ….
-    pub(super) action: &'static str,
-    /// What it is about, in words that a retry repeats: with the operation's id it is done once.
-    pub(super) subject: String,
-    /// For the audit row of a refusal: `server:7`, or `server` where there is none yet.
-    pub(super) object: String,
-    /// What it is called.
-    pub(super) label: String,
-}
-
-/// What was done, for its audit row and for a retry.
-pub(super) struct Done {
-    /// What a retry reads again.
-    pub(super) id: i64,
-    /// `server:7`.
-    pub(super) object: String,
-    /// What it is called.
-    pub(super) label: String,
-    /// The changed fields before.
-    pub(super) from: Option<Value>,
-    /// And after; both `None`: nothing changed, no audit row.
-    pub(super) to: Option<Value>,
 }
 
 /// Carries an attempt out in one transaction with its audit row; a retry of one that was applied

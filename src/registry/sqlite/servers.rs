@@ -6,15 +6,11 @@ use crate::domain::audit::Actor;
 use crate::domain::health::HealthTrack;
 use crate::domain::server::{Server, ServerEvent, ServerSpec, SshAccess, Transition, decide};
 use crate::domain::{Code, SafeText, ServerId};
+use crate::registry::values::SERVER_COLUMNS;
 use crate::registry::{Op, RegistryError, Result};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, Row, params_from_iter};
 use serde_json::{Value, json};
-
-const COLUMNS: &str = "id, version, name, code, description, server_url, server_ip, port, ssh_host, ssh_user, ssh_port,
-    ssh_identity, db_host, db_port, db_user, db_password, db_tls, master_password, data_dir, max_instances, cpu_cores,
-    memory_gb, disk_gb, intent, observed, health_status, health_reason, health_hint, health_failures, last_check_date,
-    last_success_date, latency_ms, odoo_version, instance_count, created_at";
 
 /// The text of a column parsed as a name, address or reference.
 pub(super) fn parsed<T>(row: &Row<'_>, column: &str) -> Result<T>
@@ -98,7 +94,12 @@ fn read(row: &Row<'_>) -> Result<Server> {
 }
 
 fn select(conn: &Connection, rest: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Server>> {
-    select_rows(conn, &format!("SELECT {COLUMNS} FROM saas_server {rest}"), params, read)
+    select_rows(
+        conn,
+        &format!("SELECT {SERVER_COLUMNS} FROM saas_server {rest}"),
+        params,
+        read,
+    )
 }
 
 pub(super) fn all(conn: &Connection) -> Result<Vec<Server>> {
