@@ -6,18 +6,19 @@ mod catalog;
 mod config;
 mod init;
 mod registry;
+mod sandbox;
 mod secrets;
 
 pub(super) use catalog::{CustomerVerb, PlanVerb};
 pub(super) use config::ConfigVerb;
 pub(super) use init::InitArgs;
 pub(super) use registry::{CopyArgs, RegistryVerb};
+pub(super) use sandbox::SandboxArgs;
 pub(super) use secrets::SecretsVerb;
 
 use super::args_audit::AuditArgs;
 use super::args_explain::{ExplainArgs, TimelineArgs};
 use super::args_view::ViewArgs;
-use crate::sandbox::Scale;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -113,25 +114,6 @@ pub(super) enum Verb {
         /// Which shell
         shell: clap_complete::Shell,
     },
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SandboxArgs {
-    /// The fleet's folder, kept between runs; below your data folder when not given
-    #[arg(long, value_name = "DIR")]
-    pub(super) dir: Option<PathBuf>,
-    /// A real Odoo's odoo-bin, in place of the stand-ins
-    #[arg(long, value_name = "PATH")]
-    pub(super) odoo_bin: Option<PathBuf>,
-    /// Keep the registry in PostgreSQL, with a login and a configuration file for every role, as a team has it
-    #[arg(long)]
-    pub(super) shared: bool,
-    /// No fleet, but a registry of this size (1000x100000), to see how the dashboard does on a large one
-    #[arg(long, value_name = "SERVERSxINSTANCES", conflicts_with_all = ["odoo_bin", "shared"])]
-    pub(super) generate: Option<Scale>,
-    /// Open no dashboard: print the path of the fleet's configuration file, and run until told to stop
-    #[arg(long)]
-    pub(super) no_tui: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -114,13 +114,13 @@ fn made(lines: &[(&str, &[&str])]) -> (Keymap, Vec<KeyClash>) {
 
 #[test]
 fn a_rebound_action_leaves_its_default() {
-    let (map, problems) = made(&[("check", &["c", "ctrl-k"])]);
+    let (map, problems) = made(&[("check", &["alt-c", "ctrl-k"])]);
     assert!(problems.is_empty(), "{problems:?}");
     let find = |text: &str| map.find(Place::Servers, &parse_sequence(text).unwrap());
-    assert_eq!(find("c"), Found::Action(ActionId::Check));
+    assert_eq!(find("alt-c"), Found::Action(ActionId::Check));
     assert_eq!(find("ctrl-k"), Found::Action(ActionId::Check));
     assert_eq!(find("r"), Found::Nothing);
-    assert_eq!(map.key_of(ActionId::Check), "c");
+    assert_eq!(map.key_of(ActionId::Check), "alt-c");
 }
 
 #[test]
@@ -182,14 +182,14 @@ fn what_changes_begin_with_can_be_moved_in_one_line() {
 
 #[test]
 fn a_clash_names_both_owners_and_only_that_key_falls_back() {
-    let (map, problems) = made(&[("check", &["t", "c"]), ("test", &[])]);
+    let (map, problems) = made(&[("check", &["t", "alt-c"]), ("test", &[])]);
     assert!(problems.is_empty(), "a freed key may be taken: {problems:?}");
     assert_eq!(
         map.find(Place::Servers, &parse_sequence("t").unwrap()),
         Found::Action(ActionId::Check)
     );
 
-    let (map, problems) = made(&[("check", &["t", "c"]), ("quit", &["t"])]);
+    let (map, problems) = made(&[("check", &["t", "alt-c"]), ("quit", &["t"])]);
     assert_eq!(problems.len(), 2);
     let text = problems[0].to_string();
     assert!(
@@ -198,7 +198,7 @@ fn a_clash_names_both_owners_and_only_that_key_falls_back() {
     );
     let find = |text: &str| map.find(Place::Servers, &parse_sequence(text).unwrap());
     assert_eq!(find("t"), Found::Action(ActionId::Test), "the owner keeps it");
-    assert_eq!(find("c"), Found::Action(ActionId::Check), "its other key is kept");
+    assert_eq!(find("alt-c"), Found::Action(ActionId::Check), "its other key is kept");
     assert_eq!(
         find("q"),
         Found::Action(ActionId::Quit),

@@ -215,15 +215,15 @@ fn the_colour_blind_theme_tells_states_apart_whatever_cones_are_missing() {
 fn what_a_theme_says_of_few_colours_holds_there_only() {
     let theme = Theme::parse(
         "mine",
-        "inherits = \"dark\"\ngood = \"#00ff00\"\n[at-16]\nbad = \"red\"",
+        "inherits = \"dark\"\ngood = \"#ff00ff\"\n[at-16]\nbad = \"red\"",
     )
     .unwrap();
     let at = |depth, token| theme.for_depth(depth).style(token).fg;
-    assert_eq!(at(Depth::True, Token::Good), Some(Color::Rgb(0, 255, 0)));
-    assert_eq!(at(Depth::Indexed, Token::Good), Some(Color::Indexed(46)));
+    assert_eq!(at(Depth::True, Token::Good), Some(Color::Rgb(255, 0, 255)));
+    assert_eq!(at(Depth::Indexed, Token::Good), Some(Color::Indexed(201)));
     assert_eq!(
         at(Depth::Ansi, Token::Good),
-        Some(Color::LightGreen),
+        Some(Color::LightMagenta),
         "its own, brought near, not its parent's"
     );
     assert_eq!(at(Depth::Ansi, Token::Bad), Some(Color::Red));
@@ -238,11 +238,11 @@ fn what_a_theme_says_of_few_colours_holds_there_only() {
 fn a_set_has_what_was_put_into_it_and_falls_back_to_what_is_built_in() {
     let set = ThemeSet::new(Depth::Ansi);
     assert_eq!(set.names(), Theme::BUILT_IN);
-    let mine = Theme::parse("mine", "good = \"#00ff00\"").unwrap();
+    let mine = Theme::parse("mine", "good = \"#ff00ff\"").unwrap();
     set.put(&mine);
     set.put(&Theme::parse("light", "inherits = \"mono\"").unwrap());
     assert_eq!(set.names().last().map(String::as_str), Some("mine"));
-    assert_eq!(set.get("mine").style(Token::Good).fg, Some(Color::LightGreen));
+    assert_eq!(set.get("mine").style(Token::Good).fg, Some(Color::LightMagenta));
     assert_eq!(set.get("light").style(Token::Good).fg, Some(Color::Reset));
     set.forget("light");
     assert_ne!(set.get("light").style(Token::Good).fg, Some(Color::Reset));

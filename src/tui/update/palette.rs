@@ -3,8 +3,7 @@
 use super::{act, find, flash, layer, pages, views};
 use crate::tui::action::{Key, allowed};
 use crate::tui::model::{
-    Effect, Layer, Lead, Model, NoticeLevel, Now, PaletteLine, PaletteRequest, kind_of, merged, own_lines,
-    theme_lines,
+    Effect, Layer, Lead, Model, NoticeLevel, Now, PaletteLine, PaletteRequest, kind_of, merged, own_lines, theme_lines,
 };
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::sync::Arc;

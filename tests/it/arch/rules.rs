@@ -197,6 +197,8 @@ const HOSTS: &[&str] = &[
     // Names that Odoo's own protocol carries: namespaces, not addresses.
     "openerp.com",
     "www.w3.org",
+    // The name of the dialect that a JSON schema is written in.
+    "json-schema.org",
     "127.0.0.1",
     "[::1]",
     // What a test of "open to the world" needs: addresses of each kind.
