@@ -44,7 +44,7 @@ fn the_file_is_followed_and_a_bad_edit_keeps_what_was_right() {
     session.until_text("1 mistake in the configuration");
     // No TOML at all: everything stays.
     std::fs::write(&path, "[fleet\nname = \"x\"\n").unwrap();
-    session.until_text("everything stays as it was");
+    session.until_text("the configuration stays as it was");
     session.until_text("vigie  after");
     // As editors do: a new file in the old one's place. And what needs a restart says so.
     let aside = path.with_extension("new");
@@ -112,8 +112,11 @@ fn commands_get_the_facts_and_the_terminal_and_no_secret() {
     session.type_in(":lent\r");
     session.until_text("it has the terminal");
     session.type_in("hello\r");
-    session.until_text("lent: done");
-    session.until_text("alpha");
+    // Back on a whole screen.
+    session.until_screen("the dashboard again", |screen| {
+        let text = screen.contents();
+        text.contains("alpha") && text.contains("help") && !text.contains("it has the terminal")
+    });
     session.type_in(":slow\r");
     session.until_text("slow: ");
     session.type_in(":stream\r");

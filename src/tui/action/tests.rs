@@ -120,7 +120,7 @@ fn a_rebound_action_leaves_its_default() {
     assert_eq!(find("alt-c"), Found::Action(ActionId::Check));
     assert_eq!(find("ctrl-k"), Found::Action(ActionId::Check));
     assert_eq!(find("r"), Found::Nothing);
-    assert_eq!(map.key_of(ActionId::Check), "alt-c");
+    assert_eq!(map.key_of(ActionId::Check), "Alt-c");
 }
 
 #[test]

@@ -62,7 +62,7 @@ pub(super) fn reread(model: &mut Model, settings: UiSettings, changed: &[String]
 /// The file is not one that can be read: everything stays as it is.
 pub(super) fn kept(model: &mut Model, mistake: Mistake, now: &Now) -> Vec<Effect> {
     let text = format!(
-        "configuration: {}: {}; everything stays as it was",
+        "the configuration stays as it was: {}: {}",
         mistake.place, mistake.message
     );
     let hint = mistake.hint.as_ref().map(ToString::to_string);

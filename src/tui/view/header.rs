@@ -106,22 +106,23 @@ fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
         return parts;
     }
     if let Some(problem) = &model.lost {
-        let since = model
+        let shown = model
             .store
             .read_at
-            .map(|at| format!("; shown as of {}", age(at, pen.now)));
+            .map(|at| format!("shown as of {}", age(at, pen.now)));
         // A time of day, which stands still, beside an age in minutes, which the clock's tick turns.
         let lost = model.lost_since.map(|at| {
             let when = at.to_zoned(pen.now.tz.clone()).strftime("%H:%M:%S").to_string();
-            format!("registry lost since {when} ({}): ", age(at, pen.now))
+            format!("registry lost since {when} ({})", age(at, pen.now))
         });
-        let text = format!(
-            "{} {}{}{}",
-            pen.glyphs.bad,
-            lost.unwrap_or_default(),
-            problem.message,
-            since.unwrap_or_default()
-        );
+        // Why may be long: how old everything is comes before it.
+        let said: Vec<String> = lost.into_iter().chain(shown).collect();
+        let text = format!("{} {}: {}", pen.glyphs.bad, said.join(", "), problem.message);
+        let text = if said.is_empty() {
+            format!("{} {}", pen.glyphs.bad, problem.message)
+        } else {
+            text
+        };
         parts.push(Part {
             rank: 0,
             spans: vec![(text, on(Token::Bad))],

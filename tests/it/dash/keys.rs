@@ -524,7 +524,7 @@ fn a_lost_registry_is_said_with_the_age_of_what_is_shown() {
         "x",
         "the registry failed: disk full",
     ))));
-    dash.must_see("✖ the registry failed: disk full; shown as of 3 min ago");
+    dash.must_see("✖ shown as of 3 min ago: the registry failed: disk full");
     dash.must_see("prod-1");
     dash.tell(Message::Notice(Notice::RegistryBack));
     assert!(!dash.sees("disk full"));

@@ -98,7 +98,7 @@ fn a_changed_file_holds_at_once_and_a_bad_edit_says_what_it_keeps() {
     dash.must_see("/c.toml:2:3: found \"soon\"");
     dash.must_see("what was right before holds in its place");
     dash.tell(Message::Kept(mistake("/c.toml:7:1", "this is no TOML")));
-    dash.must_see("/c.toml:7:1: this is no TOML; everything stays as it was");
+    dash.must_see("the configuration stays as it was: /c.toml:7:1: this is no TOML");
     dash.must_see("prod · renamed");
     dash.press(":").enter("config").press("enter");
     dash.must_see("the last change was not taken");

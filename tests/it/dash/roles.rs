@@ -99,7 +99,7 @@ fn a_lost_connection_is_said_with_its_age_and_what_is_known_stays() {
         "the fleet: no answer",
     ))));
     dash.must_see("registry lost since");
-    dash.must_see("(2 min ago): PostgreSQL does not answer (10 s)");
+    dash.must_see("(2 min ago), shown as of just now: PostgreSQL does not answer (10 s)");
     dash.must_see("shown as of");
     dash.must_see("prod-1");
     dash.tell(Message::Notice(Notice::RegistryBack));
