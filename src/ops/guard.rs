@@ -46,7 +46,7 @@ pub(super) enum On<'a> {
     /// A server that is not there yet, by its code.
     NewServer(&'a str),
     /// Something new on a server.
-    NewOn(ServerId, &'a str),
+    NewThere(ServerId, &'a str),
     /// A template.
     Template(TemplateId),
     /// An instance.
@@ -124,7 +124,7 @@ impl Ops {
         Ok(match on {
             On::Called(name) => (name.to_owned(), None),
             On::NewServer(code) => (code.to_owned(), Some(code.to_owned())),
-            On::NewOn(server, name) => (name.to_owned(), Some(self.code_of(server).await?)),
+            On::NewThere(server, name) => (name.to_owned(), Some(self.code_of(server).await?)),
             On::Server(id) => {
                 let code = self.code_of(id).await?;
                 (code.clone(), Some(code))

@@ -33,7 +33,7 @@ impl Ops {
         // Before a password is made or a customer added for it; queueing judges again.
         let (server, name) = (spec.server_id, spec.subdomain.to_string());
         let words = ("instance.create", "instance", name.as_str());
-        self.judged(Deed::CreateInstance, On::NewOn(server, &name), words)
+        self.judged(Deed::CreateInstance, On::NewThere(server, &name), words)
             .await?;
         if plan.makes_password {
             spec.admin_password = self.seal(self.new_password()?).await?;

@@ -174,7 +174,7 @@ impl Ops {
             ),
             JobSpec::InstanceCreate { server_id, .. } => (
                 Deed::CreateInstance,
-                On::NewOn(*server_id, new.as_deref().unwrap_or_default()),
+                On::NewThere(*server_id, new.as_deref().unwrap_or_default()),
                 "instance.create",
                 "instance".to_owned(),
             ),

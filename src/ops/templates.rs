@@ -18,7 +18,8 @@ impl Ops {
             .await?;
         let (code, server) = (spec.code.as_str(), spec.server_id);
         let words = ("template.add", "template", code);
-        self.judged(Deed::AddTemplate, On::NewOn(server, code), words).await?;
+        self.judged(Deed::AddTemplate, On::NewThere(server, code), words)
+            .await?;
         if let Some(problem) = wrong_template(&spec) {
             return self
                 .refuse("template.add", "template", spec.code.as_str(), problem)

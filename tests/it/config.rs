@@ -157,17 +157,17 @@ fn judge(schema: &serde_json::Value, value: &toml::Value, at: &str, found: &mut 
         serde_json::Value::Array(many) => many.iter().filter_map(|one| one.as_str()).collect(),
         _ => vec![is],
     };
-    if !wanted.contains(&is) && !(is == "integer" && wanted.contains(&"number")) {
+    let taken = wanted.contains(&is) || is == "integer" && wanted.contains(&"number");
+    if !taken {
         found.push(format!("{at}: {is}, not {wanted:?}"));
         return;
     }
     match value {
-        toml::Value::Integer(number) => {
+        toml::Value::Integer(number)
             if schema["minimum"].as_i64().is_some_and(|low| *number < low)
-                || schema["maximum"].as_i64().is_some_and(|high| *number > high)
-            {
-                found.push(format!("{at}: {number} is out of bounds"));
-            }
+                || schema["maximum"].as_i64().is_some_and(|high| *number > high) =>
+        {
+            found.push(format!("{at}: {number} is out of bounds"));
         }
         toml::Value::String(text) => {
             if let Some(pattern) = schema["pattern"].as_str()

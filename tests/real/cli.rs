@@ -2,7 +2,7 @@
 //! speaks the recorded protocol; and no secret in any of it.
 
 #[path = "../it/cli/home.rs"]
-mod home;
+pub(super) mod home;
 
 use super::harness::{cluster, connect, fresh_name, ok, rpc, standin_options};
 use home::Home;

@@ -1,11 +1,7 @@
 //! What the shell says to who may not: the role that is needed, which one is, and how to get it.
 
-#[path = "../it/cli/home.rs"]
-#[allow(dead_code, reason = "more than these tests need")]
-mod home;
-
+use super::cli::home::Home;
 use crate::registry::kit;
-use home::Home;
 use vigie::domain::audit::AuditFilter;
 use vigie::registry::Registry;
 

@@ -269,7 +269,7 @@ fn tell(shell: &Shell, report: &CheckReport) {
         shell.note(format!(
             "  {sign} {}  {}",
             layer.name,
-            SafeText::new(&layer.note.to_string())
+            SafeText::new(layer.note.as_ref())
         ));
     }
     match (&report.failure, &report.version) {

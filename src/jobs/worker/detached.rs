@@ -145,13 +145,18 @@ async fn start(
     for variable in super::service::VARIABLES {
         command.env_remove(variable);
     }
-    let mut child = command
+    command
         .args(arguments)
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(twin(&log)?)
-        .stderr(twin(&log)?)
-        .process_group(0)
+        .stderr(twin(&log)?);
+    // A starter whose own group lies outside the pid namespace (0) has no terminal in it either, and its
+    // child could not go back into that group.
+    if nix::unistd::getpgrp().as_raw() != 0 {
+        command.process_group(0);
+    }
+    let mut child = command
         .spawn()
         .map_err(|error| failed(format!("{}: {error}", exe.display())))?;
     let pid = child.id().unwrap_or(0);

@@ -82,7 +82,7 @@ fn pass(dash: &mut Dash, ms: u64) -> usize {
     loop {
         let now = dash.now();
         let next = dash.model.next_deadline(&now).unwrap();
-        let next = u64::try_from(next.as_millis()).unwrap() + u64::from(next.subsec_nanos() % 1_000_000 > 0);
+        let next = u64::try_from(next.as_millis()).unwrap() + u64::from(!next.subsec_nanos().is_multiple_of(1_000_000));
         let next = next.max(dash.mono_ms + 1);
         if next > end {
             dash.mono_ms = end;
@@ -274,7 +274,7 @@ fn acknowledge_snooze_and_mute_by_keys_are_said_written_down_and_taken_back() {
     dash.effects();
     dash.press("g a y")
         .must_see("acknowledged; it calls no more until it is over");
-    let saved = |dash: &mut Dash| -> Box<Remembrance> { dash.noted.pop().expect("written down at once") };
+    let saved = |dash: &mut Dash| -> Remembrance { dash.noted.pop().expect("written down at once") };
     let memory = saved(&mut dash);
     let records = memory.alerts.as_ref().unwrap().records.clone();
     let last = records.last().unwrap();

@@ -35,7 +35,7 @@ struct Dash {
     /// What was to be remembered for the next start.
     remembered: Vec<Remember>,
     /// What of alerts was.
-    noted: Vec<Box<Remembrance>>,
+    noted: Vec<Remembrance>,
 }
 
 impl Dash {
@@ -100,7 +100,7 @@ impl Dash {
         for effect in update(&mut self.model, message, &now) {
             match effect {
                 Effect::Remember(change) => self.remembered.push(*change),
-                Effect::RememberAlerts(noted) => self.noted.push(noted),
+                Effect::RememberAlerts(noted) => self.noted.push(*noted),
                 effect => self.effects.push(effect),
             }
         }
