@@ -4,7 +4,7 @@
 use super::fleet::Folder;
 use crate::config::Loaded;
 use crate::domain::audit::Actor;
-use crate::domain::check::CheckReport;
+use crate::domain::check::{CheckReport, Failure};
 use crate::domain::job::JobSpec;
 use crate::domain::{InstanceId, Problem, SafeText, ServerId, TemplateId};
 use crate::registry::sqlite::Sqlite;
@@ -360,7 +360,9 @@ impl Rows {
         let report = CheckReport {
             at,
             latency_ms: latency.unsigned_abs(),
-            failure: None,
+            failure: down.then(|| Failure::Refused {
+                address: SafeText::new(&format!("192.0.2.{}:443", server % 250 + 1)),
+            }),
             warnings: Vec::new(),
             version: Some(SafeText::new("16.0")),
             layers: Vec::new(),

@@ -55,9 +55,28 @@ fn reach(server: &Server, facts: &Facts) -> Vec<Finding> {
     }
     match &last.report.failure {
         Some(failure) => findings.push(silent(server, last, failure, facts)),
-        None => findings.extend(answering(server, last, facts)),
+        None => {
+            findings.extend(contradicted(server, last));
+            findings.extend(answering(server, last, facts));
+        }
     }
     findings
+}
+
+/// What is on record comes before a kept check that says otherwise: nothing that is down is called well.
+fn contradicted(server: &Server, last: &Seen) -> Option<Finding> {
+    if server.track.observed != Observed::Offline {
+        return None;
+    }
+    let severity = match server.intent {
+        Intent::Active => Severity::Bad,
+        Intent::Disabled => Severity::Note,
+        _ => Severity::Warning,
+    };
+    let finding = Finding::new("offline", severity, format!("offline: {}", server.track.reason))
+        .seen(server.track.last_check, server.track.reason.as_str(), None)
+        .seen(Some(last.report.at), "the last check that is kept was answered", None);
+    Some(finding.advise("check it now (r): one good check brings it back by itself"))
 }
 
 fn unchecked(server: &Server) -> Finding {

@@ -395,6 +395,16 @@ fn a_healthy_server_says_so_with_its_evidence() {
 }
 
 #[test]
+fn what_is_down_on_record_is_never_called_well_whatever_the_last_kept_check_says() {
+    let server = down(server(1, "https://a.example.org"), "connection refused");
+    let told = about(&facts(vec![server], vec![seen(1, None, Vec::new())]));
+    let text = all(&told);
+    assert!(told.verdict.as_str().contains("offline: connection refused"), "{text}");
+    assert_eq!(told.findings[0].severity, Severity::Bad, "{text}");
+    assert!(text.contains("the last check that is kept was answered"), "{text}");
+}
+
+#[test]
 fn old_checks_say_nothing_of_now() {
     let mut facts = facts(vec![server(1, "http://h1")], vec![seen(300, None, vec![])]);
     facts.workers.clear();
