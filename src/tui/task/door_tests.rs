@@ -340,7 +340,9 @@ async fn a_file_is_opened_followed_read_and_saved() {
     assert_eq!((id, result.unwrap().end), (7, 8));
     fixture.executor.submit(read(7, 1, Ask::Tail));
     assert_eq!(fixture.page(1).await, ["one", "two"]);
-    std::fs::write(&path, "one\ntwo\nthree\n").unwrap();
+    // Added to: written anew it would be empty for a moment, which is another file to who follows it.
+    let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+    std::io::Write::write_all(&mut file, b"three\n").unwrap();
     fixture.told(|status| status.end == 14 && status.lines == 3).await;
     fixture.executor.submit(read(7, 2, Ask::After { from: 8, shown: 8 }));
     assert_eq!(fixture.page(2).await, ["three"]);
