@@ -13,8 +13,11 @@ use vigie::sandbox::{Cluster, ClusterOptions, Standin, StandinHandle, StandinOpt
 /// A folder for this run that PostgreSQL's user can pass through, unlike those of `tempfile`.
 pub(crate) fn folder(name: &str) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
+    // Process ids come again, in another namespace or after a while; what a killed run left is not taken for ours.
+    static RUN: OnceLock<String> = OnceLock::new();
+    let run = RUN.get_or_init(|| uuid::Uuid::new_v4().simple().to_string()[..8].to_owned());
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    std::env::temp_dir().join(format!("vigie-real-{}-{name}-{number}", std::process::id()))
+    std::env::temp_dir().join(format!("vigie-real-{run}-{name}-{number}"))
 }
 
 /// A cluster of the test's own, for tests that stop or break it. Gone with the value.

@@ -8,6 +8,7 @@ use crate::domain::DbName;
 use crate::domain::job::Mark;
 use crate::domain::names::NameError;
 use crate::remote::error::Result;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How often a copy's progress is looked at.
@@ -64,12 +65,22 @@ impl Cluster {
         let sql = format!("CREATE DATABASE {target} TEMPLATE {from} ALLOW_CONNECTIONS false");
         let copy = self.link.ddl(&what, self.params.limits.clone, &sql);
         tokio::pin!(copy);
-        tokio::select! {
+        let total = AtomicU64::new(0);
+        let tell = |so_far: CloneProgress| {
+            total.store(so_far.total, Ordering::Relaxed);
+            progress(so_far);
+        };
+        let copied = tokio::select! {
             biased;
-            done = &mut copy => return done,
-            () = self.watch(source, progress) => {}
+            copied = &mut copy => copied,
+            () = self.watch(source, &tell) => copy.await,
+        };
+        // Who was told how far it is hears of its end too: the last look was before it.
+        let total = total.into_inner();
+        if copied.is_ok() && total > 0 {
+            progress(CloneProgress { done: total, total });
         }
-        copy.await
+        copied
     }
 
     /// Reports progress until there is none to be had.

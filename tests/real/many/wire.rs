@@ -11,7 +11,14 @@ use tokio::sync::watch;
 pub(super) struct Wire {
     pub(super) port: u16,
     cut: watch::Sender<bool>,
-    touched: Arc<Mutex<Vec<Instant>>>,
+    touched: Arc<Mutex<Vec<Touch>>>,
+}
+
+/// A connection over which nothing was asked.
+#[derive(Clone, Copy)]
+pub(super) struct Touch {
+    pub(super) began: Instant,
+    pub(super) ended: Instant,
 }
 
 impl Wire {
@@ -43,13 +50,13 @@ impl Wire {
         self.cut.send_replace(false);
     }
 
-    /// When connections were made over which nothing was asked.
-    pub(super) fn touched(&self) -> Vec<Instant> {
+    /// The connections over which nothing was asked.
+    pub(super) fn touched(&self) -> Vec<Touch> {
         self.touched.lock().unwrap().clone()
     }
 }
 
-async fn carry(client: TcpStream, port: u16, mut cut: watch::Receiver<bool>, touched: Arc<Mutex<Vec<Instant>>>) {
+async fn carry(client: TcpStream, port: u16, mut cut: watch::Receiver<bool>, touched: Arc<Mutex<Vec<Touch>>>) {
     let began = Instant::now();
     let _ = client.set_nodelay(true);
     if cut.wait_for(|cut| !cut).await.is_err() {
@@ -68,7 +75,8 @@ async fn carry(client: TcpStream, port: u16, mut cut: watch::Receiver<bool>, tou
         () = back => {}
     }
     if !asked.load(Ordering::Relaxed) {
-        touched.lock().unwrap().push(began);
+        let ended = Instant::now();
+        touched.lock().unwrap().push(Touch { began, ended });
     }
 }
 
