@@ -47,6 +47,15 @@ pub(super) struct Global {
     /// The profile of the configuration file; "default" for none [env: VIGIE_PROFILE]
     #[arg(long, global = true, value_name = "NAME")]
     pub(super) profile: Option<String>,
+    /// Why: the audit keeps it; guards may ask for it
+    #[arg(long, global = true, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    /// The name once more, where a removal or a guard asks for it
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) confirm: Option<String>,
+    /// Let this command change a read-only profile; the time is a limit for long ones (90s, 10m, 2h)
+    #[arg(long, global = true, value_name = "TIME", value_parser = crate::domain::guard::unlock_time)]
+    pub(super) unlock: Option<std::time::Duration>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -286,10 +295,7 @@ pub(super) struct Removal {
 /// How a removal is confirmed where nobody can be asked.
 #[derive(Debug, Args)]
 pub(super) struct Sure {
-    /// Its name once more, in place of being asked for it
-    #[arg(long, value_name = "NAME")]
-    pub(super) confirm: Option<String>,
-    /// Don't ask
+    /// Don't ask; what a guard asks for is needed all the same
     #[arg(long, conflicts_with = "confirm")]
     pub(super) yes: bool,
 }

@@ -84,6 +84,12 @@ fn dispatch(cli: Cli, shell: &Shell) -> Result<ExitCode, Problem> {
         return Ok(screen::run_view(std::sync::Arc::new(loaded), args, shell));
     }
     let Some(verb) = cli.verb else {
+        if cli.global.unlock.is_some() {
+            return Err(Problem::new(
+                "usage",
+                "--unlock belongs to a verb: the dashboard is not unlocked",
+            ));
+        }
         return Ok(screen::run(std::sync::Arc::new(loaded), shell));
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -91,7 +97,7 @@ fn dispatch(cli: Cli, shell: &Shell) -> Result<ExitCode, Problem> {
         .thread_name("vigie")
         .build()
         .map_err(|error| Problem::new("runtime", format!("no threads can be started: {error}")))?;
-    let done = runtime.block_on(verbs::run(verb, loaded, shell));
+    let done = runtime.block_on(verbs::run(verb, &cli.global, loaded, shell));
     // What still waits on a blocking thread must not hold the operator up.
     runtime.shutdown_background();
     done.map(|()| ExitCode::SUCCESS)

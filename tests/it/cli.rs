@@ -3,6 +3,7 @@
 mod config;
 mod explain;
 mod first;
+mod guards;
 mod home;
 mod keys;
 mod refusals;

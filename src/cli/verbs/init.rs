@@ -288,6 +288,7 @@ async fn add(
     let desk = Desk {
         shell,
         ops: open::ops(Arc::clone(loaded), "cli").await?,
+        given: crate::domain::guard::Consent::default(),
     };
     let record = match desk.new_spec(server).await {
         Ok(record) => record,

@@ -193,7 +193,7 @@ async fn remove(desk: &Desk<'_>, name: &str, sure: &Sure, job: JobArgs) -> Done 
     }
     // Lists show both of its names; either proves that this one is meant.
     let (label, shown) = (instance.spec.subdomain.as_str(), instance.spec.name.as_str());
-    let name = if sure.confirm.as_deref() == Some(shown) {
+    let name = if desk.given.typed.as_deref() == Some(shown) {
         shown
     } else {
         label

@@ -15,11 +15,12 @@ mod spec;
 mod template;
 mod worker;
 
-use super::args::{Sure, Verb};
+use super::args::{Global, Sure, Verb};
 use super::open;
 use super::shell::Shell;
 use crate::config::Loaded;
 use crate::domain::Problem;
+use crate::domain::guard::Consent;
 use crate::ops::Ops;
 use std::sync::Arc;
 
@@ -31,10 +32,12 @@ type Done = Result<(), Problem>;
 struct Desk<'a> {
     shell: &'a Shell,
     ops: Ops,
+    /// What the arguments give for changes.
+    given: Consent,
 }
 
 /// Runs the verb.
-pub(super) async fn run(verb: Verb, loaded: Loaded, shell: &Shell) -> Done {
+pub(super) async fn run(verb: Verb, global: &Global, loaded: Loaded, shell: &Shell) -> Done {
     for warning in &loaded.warnings {
         shell.note(format!("vigie: {warning}"));
     }
@@ -57,12 +60,14 @@ pub(super) async fn run(verb: Verb, loaded: Loaded, shell: &Shell) -> Done {
         return health::doctor(shell, loaded).await;
     }
     if let Verb::Registry(verb) = verb {
-        return registry::run(shell, loaded, verb).await;
+        return registry::run(shell, loaded, verb, (&given(global), global.unlock.is_some())).await;
     }
-    let desk = Desk {
-        shell,
-        ops: open::ops(loaded, "cli").await?,
-    };
+    let given = given(global);
+    let ops = open::ops(loaded, "cli").await?.with_consent(given.clone());
+    if let Some(time) = global.unlock {
+        ops.unlock(time);
+    }
+    let desk = Desk { shell, ops, given };
     match verb {
         Verb::Server(verb) => server::run(&desk, verb).await,
         Verb::Template(verb) => template::run(&desk, verb).await,
@@ -87,13 +92,22 @@ pub(super) async fn run(verb: Verb, loaded: Loaded, shell: &Shell) -> Done {
     }
 }
 
+/// What the arguments give for changes.
+fn given(global: &Global) -> Consent {
+    Consent {
+        typed: global.confirm.clone(),
+        reason: global.reason.as_deref().and_then(Consent::reason_of),
+        bulk: 1,
+    }
+}
+
 impl Desk<'_> {
     /// Lets a removal go on only when its name was typed, or said beforehand.
     fn confirm(&self, what: &str, name: &str, sure: &Sure) -> Done {
         if sure.yes {
             return Ok(());
         }
-        let typed = match &sure.confirm {
+        let typed = match &self.given.typed {
             Some(typed) => typed.clone(),
             None => {
                 let question = format!("This removes the {what} {name}. Type its name to go on: ");

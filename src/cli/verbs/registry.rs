@@ -7,12 +7,26 @@ use crate::cli::shell::Shell;
 use crate::cli::table::Table;
 use crate::config::Loaded;
 use crate::domain::Problem;
+use crate::domain::guard::Consent;
 use crate::ops::copy::{Place, configured, copy_registry};
-use crate::ops::shared;
+use crate::ops::{judge_whole, shared};
 use serde_json::json;
 use std::sync::Arc;
 
-pub(super) async fn run(shell: &Shell, loaded: Arc<Loaded>, verb: RegistryVerb) -> Done {
+pub(super) async fn run(
+    shell: &Shell,
+    loaded: Arc<Loaded>,
+    verb: RegistryVerb,
+    (given, unlocked): (&Consent, bool),
+) -> Done {
+    let looks = match &verb {
+        RegistryVerb::Status => true,
+        RegistryVerb::Copy(args) => args.dry_run,
+        RegistryVerb::Init | RegistryVerb::Migrate => false,
+    };
+    if !looks {
+        judge_whole(&loaded, given, unlocked)?;
+    }
     match verb {
         RegistryVerb::Init => made(shell, shared::init(&loaded).await?, true),
         RegistryVerb::Migrate => made(shell, shared::migrate(&loaded).await?, false),
