@@ -100,7 +100,7 @@ impl Model {
         })
     }
 
-    /// Where one stands, and on what, for [`super::action::allowed`].
+    /// Where one stands, and on what, for [`crate::tui::action::allowed`].
     pub fn situation(&self) -> Situation<'_> {
         let place = self.key_place();
         let job = self
