@@ -45,6 +45,8 @@ pub struct TextLog {
     pub floor: u64,
     /// The number of the first row's line, where it is known.
     pub line: Option<u64>,
+    /// The end for which that number was asked for once more, since it was not known at first.
+    pub numbered_at: u64,
     /// Whether any line says when it was written.
     pub stamped: bool,
     /// Whether it is open.
@@ -73,6 +75,7 @@ impl TextLog {
             asking: None,
             floor: 0,
             line: None,
+            numbered_at: 0,
             stamped: false,
             opened: false,
             halted: false,

@@ -1,6 +1,6 @@
 //! What the log's task comes back with.
 
-use super::{flash, wants};
+use super::{ask, flash, wants};
 use crate::domain::Problem;
 use crate::domain::log::{Ask, LogStatus, Page, Wanted};
 use crate::tui::model::{Effect, Model, NoticeLevel, Now, TextLog};
@@ -30,7 +30,8 @@ pub(in crate::tui::update) fn told(model: &mut Model, id: u64, status: LogStatus
     match shown(model, id) {
         Some(text) => {
             text.status = status;
-            wants(model)
+            let effects = wants(model);
+            if effects.is_empty() { numbered(model) } else { effects }
         }
         None => Vec::new(),
     }
@@ -109,5 +110,21 @@ pub(in crate::tui::update) fn page(
         }
         _ => {}
     }
-    wants(model)
+    let effects = wants(model);
+    if effects.is_empty() { numbered(model) } else { effects }
+}
+
+/// The last page may have come before all lines were counted: then it is asked for again, once for each end, so
+/// that one is told which line it is.
+fn numbered(model: &mut Model) -> Vec<Effect> {
+    let (follows, whole) = (model.log.following(), model.log.sieve.is_open());
+    let Some(text) = model.log.text.as_mut().filter(|_| follows && whole) else {
+        return Vec::new();
+    };
+    let (end, counted) = (text.status.end, text.status.counted);
+    if text.line.is_some() || text.asking.is_some() || end == 0 || counted < end || text.numbered_at == end {
+        return Vec::new();
+    }
+    text.numbered_at = end;
+    ask(model, Ask::Tail)
 }
