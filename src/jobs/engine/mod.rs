@@ -2,6 +2,7 @@
 //! of the record goes to the registry under the job's token before the next one begins.
 
 mod guard;
+mod lacks;
 mod records;
 mod steps;
 
@@ -95,6 +96,7 @@ pub struct Engine {
     registry: Arc<dyn Registry>,
     tools: Arc<Tools>,
     options: EngineOptions,
+    lacks: lacks::Lacks,
 }
 
 struct Run<'a> {
@@ -111,10 +113,16 @@ impl Engine {
     /// An engine on this registry and these doors.
     pub fn new(registry: Arc<dyn Registry>, tools: Arc<Tools>, options: EngineOptions) -> Self {
         Self {
+            lacks: lacks::Lacks::new(tools.remote.keyring().clone()),
             registry,
             tools,
             options,
         }
+    }
+
+    /// The keys that its jobs were found to lack.
+    pub(super) fn lacks(&self) -> &lacks::Lacks {
+        &self.lacks
     }
 
     /// Runs a claimed job until it is over, handed back or lost. `claimed`: when the claim was asked.

@@ -196,6 +196,7 @@ impl Run<'_> {
         );
         self.log.flush(Duration::from_secs(2)).await;
         let (registry, id, token) = (Arc::clone(&self.engine.registry), self.job.id, self.token);
+        self.engine.lacks.note(id, &key);
         match self.stored(|| registry.release_job(id, token, Some(&key))).await {
             Ok(()) => Parted::LacksKey(key),
             Err(_) => Parted::Lost,

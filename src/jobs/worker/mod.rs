@@ -3,14 +3,13 @@
 
 mod anchor;
 mod detached;
-mod lacks;
 mod schedule;
 mod service;
 
 pub use detached::{Spawned, detach, spawn_detached};
 pub use schedule::ScheduleOptions;
 
-use super::engine::{Engine, EngineOptions, Parted, Stop};
+use super::engine::{Engine, EngineOptions, Stop};
 use super::tools::Tools;
 use crate::domain::{JobId, Problem};
 use crate::registry::{Change, ChangeStream, Claim, ClaimTerms, Registry};
@@ -103,7 +102,6 @@ struct Worker {
     drain: CancellationToken,
     now: CancellationToken,
     service: service::Service,
-    lacks: lacks::Lacks,
     /// When the loop that takes jobs will have turned again, if all is well.
     turns_by: Mutex<Instant>,
 }
@@ -130,7 +128,6 @@ pub async fn run(
         drain: CancellationToken::new(),
         now: CancellationToken::new(),
         service: service::Service::of_this_process(options.notify),
-        lacks: lacks::Lacks::new(tools.remote.keyring().clone()),
         turns_by: Mutex::new(Instant::now() + WATCHDOG_SLACK),
         options,
     });
@@ -302,11 +299,18 @@ impl Worker {
         let terms = ClaimTerms {
             lease: self.options.engine.times.lease,
             per_server: self.options.per_server,
-            lacks_keys: self.lacks.still().await,
+            lacks_keys: self.engine.lacks().still().await,
         };
         let limit = self.options.engine.registry_limit;
         match within(limit, self.registry.claim_job(&self.options.id, &terms)).await {
             Ok(Some(claim)) => {
+                if let Some(key) = self.engine.lacks().noted_since(claim.job.id, &terms.lacks_keys) {
+                    let back = self.registry.release_job(claim.job.id, claim.token, Some(&key));
+                    if let Err(problem) = within(limit, back).await {
+                        tracing::warn!(%problem, "a job that waits for a key was claimed, and is free when its lease ends");
+                    }
+                    return true;
+                }
                 jobs.spawn(Arc::clone(self).run_job(claim, asked));
                 true
             }
@@ -332,16 +336,13 @@ impl Worker {
             now: self.now.clone(),
             poke,
         };
-        if self.lacks.returned(id) {
+        if self.engine.lacks().returned(id) {
             tokio::select! {
                 () = self.drain.cancelled() => {}
                 () = tokio::time::sleep(self.options.engine.times.lease / 4) => {}
             }
         }
         let parted = self.engine.run(claim, claimed, stop).await;
-        if let Parted::LacksKey(key) = &parted {
-            self.lacks.note(id, key);
-        }
         self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.say_status();
         tracing::info!(job = %id, ?parted, "parted");

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 /// Remembered for as long as the key file hasn't got them.
-pub(super) struct Lacks {
+pub(in crate::jobs) struct Lacks {
     keyring: Keyring,
     ids: Mutex<BTreeSet<String>>,
     /// The jobs that were handed back, and for which key.
@@ -14,7 +14,7 @@ pub(super) struct Lacks {
 }
 
 impl Lacks {
-    pub(super) fn new(keyring: Keyring) -> Self {
+    pub(in crate::jobs) fn new(keyring: Keyring) -> Self {
         Self {
             keyring,
             ids: Mutex::default(),
@@ -22,8 +22,9 @@ impl Lacks {
         }
     }
 
-    /// A job could not go on without this one.
-    pub(super) fn note(&self, job: JobId, id: &str) {
+    /// A job could not go on without this one. Noted before the job is handed back: from that moment
+    /// on whoever looks for a job may be given it.
+    pub(in crate::jobs) fn note(&self, job: JobId, id: &str) {
         tracing::warn!(%job, key = id, "a job waits for a key that this worker lacks");
         self.lock().insert(id.to_owned());
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -32,13 +33,21 @@ impl Lacks {
 
     /// Whether the job was handed back before for a key that is lacking still: it needs two, and no
     /// worker has both. They don't throw it to each other as fast as they can.
-    pub(super) fn returned(&self, job: JobId) -> bool {
+    pub(in crate::jobs) fn returned(&self, job: JobId) -> bool {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.remove(&job).is_some_and(|key| self.lock().contains(&key))
     }
 
+    /// The key for which this job was handed back since it was asked for one by `lacking`, if any:
+    /// the question crossed the note, and the job is as it was.
+    pub(in crate::jobs) fn noted_since(&self, job: JobId, lacking: &[String]) -> Option<String> {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = jobs.get(&job)?;
+        (self.lock().contains(key) && !lacking.contains(key)).then(|| key.clone())
+    }
+
     /// The keys that are lacking still: the key file, or the vault, is looked at again each time.
-    pub(super) async fn still(&self) -> Vec<String> {
+    pub(in crate::jobs) async fn still(&self) -> Vec<String> {
         let lacking: Vec<String> = self.lock().iter().cloned().collect();
         if lacking.is_empty() {
             return lacking;
