@@ -171,6 +171,8 @@ pub enum Answer {
 pub struct Ended {
     /// What was done, in one line: `prod-1 is active`.
     pub text: SafeText,
+    /// It was done, and what it found is not as it should be: servers that don't answer.
+    pub alarming: bool,
     /// The job that was queued, whose log is then shown.
     pub job: Option<JobId>,
     /// What was added, which is then selected.

@@ -145,10 +145,14 @@ async fn check_all(ops: &Ops, ticket: Ticket, reply: &Reply) -> Done {
         }
         reply.answer(Answer::Progress { ticket, done, total });
     }
+    let checked = format!("{done} server{} checked", if done == 1 { "" } else { "s" });
     match unkept {
         Some(problem) => Err(problem),
-        None if down == 0 => Ok(text(format!("{done} servers checked, all answer"))),
-        None => Ok(text(format!("{done} servers checked, {down} don't answer"))),
+        None if down == 0 => Ok(text(format!("{checked}, all answer"))),
+        None => Ok(Ended {
+            alarming: true,
+            ..text(format!("{checked}, {down} of them without an answer"))
+        }),
     }
 }
 

@@ -422,7 +422,10 @@ async fn actions_end_once_with_what_they_did_or_why_not() {
     let mut fixture = setup();
     let draft = |code: &str| {
         Act::AddServer(Box::new(ServerDraft {
-            spec: server_spec(code),
+            spec: ServerSpec {
+                server_url: "http://127.0.0.1:1".parse().unwrap(),
+                ..server_spec(code)
+            },
             db_password: SecretField::Keep,
             master_password: SecretField::Typed(crate::tui::model::TypedSecret::new("hunter2".into())),
         }))
@@ -457,6 +460,22 @@ async fn actions_end_once_with_what_they_did_or_why_not() {
     let server = fixture.other.server(id).await.unwrap();
     let stored = format!("{:?}", server.spec.master_password);
     assert!(!stored.contains("hunter2") && stored.contains("sealed"), "{stored}");
+    // It was done, and is no good news: nobody listens there.
+    fixture.executor.submit(Effect::Act {
+        ticket: Ticket(3),
+        act: Act::CheckAll,
+    });
+    let (_, checked) = fixture
+        .wait_for("the end of the check", |m| match m {
+            Message::Answer(Answer::Ended { ticket, result }) => Some((ticket, result)),
+            _ => None,
+        })
+        .await;
+    let checked = checked.unwrap();
+    assert_eq!(
+        (checked.text.as_str(), checked.alarming),
+        ("1 server checked, 1 of them without an answer", true)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -247,7 +247,11 @@ fn ended_well(model: &mut Model, ticket: Ticket, ended: Ended, now: &Now) -> Vec
             return Vec::new();
         }
     }
-    let mut level = NoticeLevel::Success;
+    let mut level = if ended.alarming {
+        NoticeLevel::Warning
+    } else {
+        NoticeLevel::Success
+    };
     let mut hint = None;
     if let Some(report) = ended.report {
         if let Some(failure) = &report.failure {

@@ -100,7 +100,17 @@ fn reads_are_one_key_and_seen_at_once_until_they_end() {
     dash.must_see("✔ prod-2 answers in 21 ms");
     assert!(!dash.sees("checking prod-2"));
     dash.press("ctrl-r");
-    assert_eq!(super::keys::act(dash.effect()), Act::CheckAll);
+    let Effect::Act { ticket, act } = dash.effect() else {
+        panic!()
+    };
+    assert_eq!(act, Act::CheckAll);
+    let result = Ok(Box::new(Ended {
+        text: SafeText::new("4 servers checked, 3 of them without an answer"),
+        alarming: true,
+        ..Ended::default()
+    }));
+    dash.answer(Answer::Ended { ticket, result });
+    dash.must_see("▲ 4 servers checked");
 }
 
 #[test]
