@@ -5,6 +5,7 @@
 mod catalog;
 mod config;
 mod init;
+mod many;
 mod registry;
 mod sandbox;
 mod secrets;
@@ -12,6 +13,7 @@ mod secrets;
 pub(super) use catalog::{CustomerVerb, PlanVerb};
 pub(super) use config::ConfigVerb;
 pub(super) use init::InitArgs;
+pub(super) use many::{Codes, Many};
 pub(super) use registry::{CopyArgs, RegistryVerb};
 pub(super) use sandbox::SandboxArgs;
 pub(super) use secrets::SecretsVerb;
@@ -50,10 +52,10 @@ pub(super) struct Global {
     /// Why: the audit keeps it; guards may ask for it
     #[arg(long, global = true, value_name = "TEXT")]
     pub(super) reason: Option<String>,
-    /// The name once more, where a removal or a guard asks for it
+    /// The name once more (of many their number), where a removal or a guard asks for it
     #[arg(long, global = true, value_name = "NAME")]
     pub(super) confirm: Option<String>,
-    /// Let this command change a read-only profile; the time is a limit for long ones (90s, 10m, 2h)
+    /// Let a read-only profile be changed: by this command, or by the dashboard for so long (90s, 10m, 2h)
     #[arg(long, global = true, value_name = "TIME", value_parser = crate::domain::guard::unlock_time)]
     pub(super) unlock: Option<std::time::Duration>,
 }
@@ -131,8 +133,8 @@ pub(super) enum ServerVerb {
     Add(ServerAdd),
     /// Change what is written down
     Edit(ServerEdit),
-    /// Remove a server that hosts nothing
-    Remove(Removal),
+    /// Remove servers that host nothing
+    Remove(Removals),
     /// All servers
     List {
         /// Only those in this state: draft, active, maintenance, offline, disabled
@@ -144,30 +146,23 @@ pub(super) enum ServerVerb {
         /// Its code
         code: String,
     },
-    /// Look at a server layer by layer, and keep nothing
-    Test {
-        /// Its code
-        code: String,
-    },
-    /// Put a server in service, after a test
-    Activate {
-        /// Its code
-        code: String,
-    },
-    /// Take a server out of service
-    Deactivate {
-        /// Its code
-        code: String,
-    },
-    /// Keep a server's instances, take no new ones
-    Maintenance {
-        /// Its code
-        code: String,
-    },
+    /// Look at servers layer by layer, and keep nothing
+    Test(Codes),
+    /// Put servers in service, each after a test
+    Activate(Codes),
+    /// Take servers out of service
+    Deactivate(Codes),
+    /// Keep servers' instances, take no new ones
+    Maintenance(Codes),
     /// Look at servers and keep the result; all of them when none is named
     Check {
         /// Their codes
         codes: Vec<String>,
+        #[command(flatten)]
+        many: Many,
+        /// Print the plan, check nothing
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -285,9 +280,9 @@ pub(super) struct SecretArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Removal {
-    /// What to remove
-    pub(super) name: String,
+pub(super) struct Removals {
+    #[command(flatten)]
+    pub(super) whom: Codes,
     #[command(flatten)]
     pub(super) sure: Sure,
 }
@@ -339,28 +334,13 @@ pub(super) enum TemplateVerb {
         modules: Vec<String>,
     },
     /// Make its database through Odoo, install its modules, freeze it
-    CreateDatabase {
-        /// Its code
-        code: String,
-        #[command(flatten)]
-        job: JobArgs,
-    },
+    CreateDatabase(TemplateJobs),
     /// Take the database that exists already: check it and freeze it
-    Adopt {
-        /// Its code
-        code: String,
-        #[command(flatten)]
-        job: JobArgs,
-    },
+    Adopt(TemplateJobs),
     /// Let its database be connected to again, to edit it
-    Thaw {
-        /// Its code
-        code: String,
-        #[command(flatten)]
-        job: JobArgs,
-    },
+    Thaw(TemplateJobs),
     /// Remove its record; the database stays
-    Remove(Removal),
+    Remove(Removals),
     /// All templates
     List,
     /// One template
@@ -378,14 +358,29 @@ pub(super) enum TemplateVerb {
     },
 }
 
+/// Templates, and what to do with the jobs.
+#[derive(Debug, Args)]
+pub(super) struct TemplateJobs {
+    /// Their codes
+    #[arg(required_unless_present = "filter")]
+    pub(super) codes: Vec<String>,
+    #[command(flatten)]
+    pub(super) many: Many,
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum InstanceVerb {
     /// Clone a template for a customer
     Create(InstanceCreate),
-    /// Remove an instance with its database and files
+    /// Remove instances with their databases and files
     Remove {
-        /// Its subdomain, database or name
-        name: String,
+        /// Their subdomains, databases or names
+        #[arg(required_unless_present = "filter")]
+        names: Vec<String>,
+        #[command(flatten)]
+        many: Many,
         #[command(flatten)]
         sure: Sure,
         #[command(flatten)]
@@ -477,19 +472,19 @@ pub(super) enum JobVerb {
         #[arg(long, short)]
         follow: bool,
     },
-    /// Stop a job and undo what it did
+    /// Stop jobs and undo what they did
     Cancel {
-        /// Its number
-        id: i64,
-        /// Stream the log until it is undone
+        #[command(flatten)]
+        whom: Codes,
+        /// Stream the log until it is undone; of one job
         #[arg(long)]
         wait: bool,
     },
-    /// Run a failed, cancelled or stuck job again
+    /// Run failed, cancelled or stuck jobs again
     Retry {
-        /// Its number
-        id: i64,
-        /// Stream the log, and end with the job's result
+        #[command(flatten)]
+        whom: Codes,
+        /// Stream the log, and end with the job's result; of one job
         #[arg(long)]
         wait: bool,
     },

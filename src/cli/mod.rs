@@ -84,13 +84,7 @@ fn dispatch(cli: Cli, shell: &Shell) -> Result<ExitCode, Problem> {
         return Ok(screen::run_view(std::sync::Arc::new(loaded), args, shell));
     }
     let Some(verb) = cli.verb else {
-        if cli.global.unlock.is_some() {
-            return Err(Problem::new(
-                "usage",
-                "--unlock belongs to a verb: the dashboard is not unlocked",
-            ));
-        }
-        return Ok(screen::run(std::sync::Arc::new(loaded), shell));
+        return Ok(screen::run(std::sync::Arc::new(loaded), cli.global.unlock, shell));
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -66,7 +66,7 @@ async fn generate(dir: Option<PathBuf>, scale: Scale, no_tui: bool, shell: &Shel
         return print_config(&loaded.places.config, shell).map(|()| 0);
     }
     let _log = open::logging(&loaded, false);
-    screen::show(loaded).await
+    screen::show(loaded, None).await
 }
 
 fn print_config(path: &Path, shell: &Shell) -> Result<(), Problem> {
@@ -99,5 +99,5 @@ async fn show(
         stop.cancelled().await;
         return Ok(0);
     }
-    screen::show(loaded).await
+    screen::show(loaded, None).await
 }

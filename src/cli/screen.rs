@@ -28,9 +28,9 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Shows the dashboard, and ends with its status.
-pub(super) fn run(loaded: Arc<Loaded>, shell: &Shell) -> ExitCode {
+pub(super) fn run(loaded: Arc<Loaded>, unlock: Option<std::time::Duration>, shell: &Shell) -> ExitCode {
     dashboard::block_on(async {
-        match show(loaded).await {
+        match show(loaded, unlock).await {
             Ok(status) => ExitCode::from(status),
             Err(problem) => {
                 shell.problem(&problem);
@@ -122,11 +122,13 @@ pub(super) fn needs_terminal() -> Result<(), Problem> {
 ///
 /// # Errors
 /// When there is no terminal, or the registry can't be had.
-pub(super) async fn show(loaded: Arc<Loaded>) -> Result<u8, Problem> {
+pub(super) async fn show(loaded: Arc<Loaded>, unlock: Option<std::time::Duration>) -> Result<u8, Problem> {
     needs_terminal()?;
     let ops = open::ops(Arc::clone(&loaded), "dashboard").await?;
     let (arguments, environment) = (loaded.arguments.clone(), loaded.environment.clone());
-    let end = dashboard::show_profiles(stage(loaded, Some(ops)), |name| {
+    let mut first = stage(loaded, Some(ops));
+    first.0.ui.unlock = unlock;
+    let end = dashboard::show_profiles(first, |name| {
         let mut arguments = arguments.clone();
         arguments.profile = Some(name.to_owned());
         // Who asks for a profile means its registry, not the one that an argument named at the start.
@@ -229,6 +231,7 @@ pub(super) fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
                 ..ConfigFacts::default()
             },
             commands: settings.command.iter().cloned().map(Arc::new).collect(),
+            guard: crate::ops::guard_of(loaded),
             thresholds: settings.thresholds(),
             rules: settings.health_rules(),
             stale_after: settings.checks.stale_after.0,
@@ -246,6 +249,7 @@ pub(super) fn dashboard(loaded: &Loaded) -> (Dashboard, Vec<String>) {
             keymap,
             log_paths: crate::ops::log_paths(&loaded.places.data_dir),
             files: Vec::new(),
+            unlock: None,
             menu_delay: screen.menu_delay.0,
         },
         themes,

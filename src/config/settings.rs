@@ -85,7 +85,7 @@ pub struct RegistrySettings {
 pub struct Fleet {
     /// What the header calls the fleet.
     pub name: SafeText,
-    /// Whether nothing is changed, but by a command that says `--unlock`.
+    /// Whether nothing is changed until it is unlocked for a while.
     pub read_only: bool,
     /// Domain below which instances get their address; none: instances are reached at their server's URL.
     #[serde(with = "optional")]

@@ -322,7 +322,8 @@ impl Guard {
                 name => format!("the profile {name}"),
             };
             let message = format!("{profile} is read-only: to {} it has to be unlocked", deed.words());
-            return Err(Problem::new("read_only", message).hint("the same from the shell, with --unlock 10m"));
+            return Err(Problem::new("read_only", message)
+                .hint("`:unlock 10m` in the dashboard, --unlock 10m on the command line"));
         }
         match self.demands(deed, server).deny {
             Some(why) => {
@@ -361,14 +362,17 @@ impl Guard {
             } else {
                 format!("a guard asks for {name:?} to be typed, to {}", asked.deed.words())
             };
-            return Err(Problem::new("name_needed", message).hint(format!("from the shell: add --confirm {name}")));
+            return Err(Problem::new("name_needed", message).hint(format!(
+                "the dashboard's dialog asks for it; from the shell: --confirm {name}"
+            )));
         }
         if demands.reason && given.reason.is_none() {
             let message = format!(
                 "a guard asks for a reason to {}; the audit keeps it",
                 asked.deed.words()
             );
-            return Err(Problem::new("reason_needed", message).hint("from the shell: add --reason TEXT"));
+            return Err(Problem::new("reason_needed", message)
+                .hint("the dashboard's dialog asks for it; from the shell: --reason TEXT"));
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 mod attention;
 mod audit;
+mod bulk;
 mod checks;
 mod commands;
 pub mod copy;

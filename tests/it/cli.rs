@@ -6,6 +6,7 @@ mod first;
 mod guards;
 mod home;
 mod keys;
+mod many;
 mod refusals;
 mod secrets;
 

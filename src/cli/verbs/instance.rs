@@ -1,22 +1,38 @@
 //! `vigie instance …` and `vigie placement`.
 
+use super::many::{self, Whom, one_waits};
 use super::secrets::Given;
 use super::{Desk, Done};
 use crate::cli::args::{InstanceCreate, InstanceVerb, JobArgs, Sure};
 use crate::cli::show;
 use crate::cli::table::Table;
 use crate::config;
+use crate::domain::bulk::Verb;
 use crate::domain::instance::InstanceState;
 use crate::domain::template::TemplateState;
 use crate::domain::{Problem, Secret, ServerId, TemplateId};
 use crate::ops::{InstancePlan, InstanceRequest, Removal};
+use crate::tui::model::ListId;
 use serde_json::{Value, json};
 use std::path::Path;
 
 pub(super) async fn run(desk: &Desk<'_>, verb: InstanceVerb) -> Done {
     match verb {
         InstanceVerb::Create(args) => create(desk, args).await,
-        InstanceVerb::Remove { name, sure, job } => remove(desk, &name, &sure, job).await,
+        InstanceVerb::Remove { names, many, sure, job } => match names.as_slice() {
+            [name] if !many.is_meant(1) => remove(desk, name, &sure, job).await,
+            _ => {
+                one_waits(job.wait)?;
+                let whom = Whom {
+                    list: ListId::All,
+                    named: &names,
+                    many: &many,
+                    dry_run: job.dry_run,
+                    yes: sure.yes,
+                };
+                many::run(desk, Verb::DeleteInstance, whom).await
+            }
+        },
         InstanceVerb::List { server, state } => list(desk, server.as_deref(), state.as_deref()).await,
         InstanceVerb::Show { name } => {
             let instance = desk.ops.instance(&name).await?;

@@ -1,13 +1,16 @@
 //! `vigie job …`, and what verbs that queue a job share.
 
+use super::many::{self, Whom, one_waits};
 use super::{Desk, Done};
-use crate::cli::args::JobVerb;
+use crate::cli::args::{Codes, JobVerb};
 use crate::cli::show;
 use crate::cli::table::Table;
+use crate::domain::bulk::Verb;
 use crate::domain::job::{Job, JobState, LogLine, Stream};
 use crate::domain::{JobId, Problem};
 use crate::ops::Followed;
 use crate::registry::JobFilter;
+use crate::tui::model::ListId;
 use serde_json::{Value, json};
 
 pub(super) async fn run(desk: &Desk<'_>, verb: JobVerb) -> Done {
@@ -18,8 +21,11 @@ pub(super) async fn run(desk: &Desk<'_>, verb: JobVerb) -> Done {
             desk.shell.result(&show::job(&job), || show::job_text(&job))
         }
         JobVerb::Log { id, follow } => log(desk, JobId(id), follow).await,
-        JobVerb::Cancel { id, wait } => {
-            let job = desk.ops.job_cancel(JobId(id)).await?;
+        JobVerb::Cancel { whom, wait } => {
+            let Some(id) = alone(&whom)? else {
+                return several(desk, Verb::CancelJob, &whom, wait).await;
+            };
+            let job = desk.ops.job_cancel(id).await?;
             if wait && !job.state.is_over() {
                 let job = desk.follow_to_end(job.id, !desk.shell.json()).await?;
                 desk.shell
@@ -36,11 +42,35 @@ pub(super) async fn run(desk: &Desk<'_>, verb: JobVerb) -> Done {
                 format!("job {} was asked to stop, and undoes what it did", job.id)
             })
         }
-        JobVerb::Retry { id, wait } => {
-            let job = desk.ops.job_retry(JobId(id)).await?;
+        JobVerb::Retry { whom, wait } => {
+            let Some(id) = alone(&whom)? else {
+                return several(desk, Verb::RetryJob, &whom, wait).await;
+            };
+            let job = desk.ops.job_retry(id).await?;
             desk.queued(job, wait).await
         }
     }
+}
+
+/// The one job that is named, where it is about one alone.
+fn alone(whom: &Codes) -> Result<Option<JobId>, Problem> {
+    let number = |word: &str| {
+        let wrong = || Problem::new("usage", format!("{word:?} is no job's number"));
+        word.parse().map(JobId).map_err(|_| wrong())
+    };
+    whom.alone().map(number).transpose()
+}
+
+async fn several(desk: &Desk<'_>, verb: Verb, whom: &Codes, wait: bool) -> Done {
+    one_waits(wait)?;
+    let whom = Whom {
+        list: ListId::Jobs,
+        named: &whom.codes,
+        many: &whom.many,
+        dry_run: whom.dry_run,
+        yes: true,
+    };
+    many::run(desk, verb, whom).await
 }
 
 impl Desk<'_> {

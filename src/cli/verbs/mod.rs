@@ -8,6 +8,7 @@ mod health;
 mod init;
 mod instance;
 mod job;
+mod many;
 mod registry;
 mod secrets;
 mod server;
@@ -104,7 +105,7 @@ fn given(global: &Global) -> Consent {
 impl Desk<'_> {
     /// Lets a removal go on only when its name was typed, or said beforehand.
     fn confirm(&self, what: &str, name: &str, sure: &Sure) -> Done {
-        if sure.yes {
+        if sure.yes && self.given.typed.is_none() {
             return Ok(());
         }
         let typed = match &self.given.typed {

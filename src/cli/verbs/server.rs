@@ -1,12 +1,15 @@
 //! `vigie server …`
 
+use super::many::{self, Whom};
 use super::{Desk, Done};
-use crate::cli::args::{ServerAdd, ServerEdit, ServerVerb};
+use crate::cli::args::{Codes, ServerAdd, ServerEdit, ServerVerb};
 use crate::cli::show;
 use crate::cli::table::Table;
 use crate::domain::Problem;
+use crate::domain::bulk::Verb;
 use crate::domain::health::HealthStatus;
 use crate::domain::server::Server;
+use crate::tui::model::ListId;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -15,7 +18,10 @@ pub(super) async fn run(desk: &Desk<'_>, verb: ServerVerb) -> Done {
         ServerVerb::Add(args) => add(desk, &args).await,
         ServerVerb::Edit(args) => edit(desk, &args).await,
         ServerVerb::Remove(args) => {
-            let server = desk.ops.server(&args.name).await?;
+            let Some(code) = args.whom.alone() else {
+                return several(desk, Verb::DeleteServer, &args.whom, args.sure.yes).await;
+            };
+            let server = desk.ops.server(code).await?;
             desk.confirm("server", server.spec.code.as_str(), &args.sure)?;
             desk.ops.server_remove(server.id, server.version).await?;
             let done = json!({ "removed": true, "code": server.spec.code, "id": server.id });
@@ -23,20 +29,54 @@ pub(super) async fn run(desk: &Desk<'_>, verb: ServerVerb) -> Done {
         }
         ServerVerb::List { state } => list(desk, state.as_deref()).await,
         ServerVerb::Show { code } => show_one(desk, &code).await,
-        ServerVerb::Test { code } => test(desk, &code).await,
-        ServerVerb::Activate { code } => activate(desk, &code).await,
-        ServerVerb::Deactivate { code } => {
-            let server = desk.ops.server(&code).await?;
+        ServerVerb::Test(whom) => match whom.alone() {
+            Some(code) => test(desk, code).await,
+            None => several(desk, Verb::Test, &whom, true).await,
+        },
+        ServerVerb::Activate(whom) => match whom.alone() {
+            Some(code) => activate(desk, code).await,
+            None => several(desk, Verb::Activate, &whom, true).await,
+        },
+        ServerVerb::Deactivate(whom) => {
+            let Some(code) = whom.alone() else {
+                return several(desk, Verb::Deactivate, &whom, true).await;
+            };
+            let server = desk.ops.server(code).await?;
             let server = desk.ops.server_deactivate(server.id, server.version).await?;
             say_state(desk, &server)
         }
-        ServerVerb::Maintenance { code } => {
-            let server = desk.ops.server(&code).await?;
+        ServerVerb::Maintenance(whom) => {
+            let Some(code) = whom.alone() else {
+                return several(desk, Verb::Maintain, &whom, true).await;
+            };
+            let server = desk.ops.server(code).await?;
             let server = desk.ops.server_maintenance(server.id, server.version).await?;
             say_state(desk, &server)
         }
-        ServerVerb::Check { codes } => check(desk, &codes).await,
+        ServerVerb::Check { codes, many, dry_run } if dry_run || many.is_meant(1) => {
+            let whom = Whom {
+                list: ListId::Servers,
+                named: &codes,
+                many: &many,
+                dry_run,
+                yes: true,
+            };
+            many::run(desk, Verb::Check, whom).await
+        }
+        ServerVerb::Check { codes, .. } => check(desk, &codes).await,
     }
+}
+
+/// Several at once, or what passes a filter.
+async fn several(desk: &Desk<'_>, verb: Verb, whom: &Codes, yes: bool) -> Done {
+    let whom = Whom {
+        list: ListId::Servers,
+        named: &whom.codes,
+        many: &whom.many,
+        dry_run: whom.dry_run,
+        yes,
+    };
+    many::run(desk, verb, whom).await
 }
 
 async fn add(desk: &Desk<'_>, args: &ServerAdd) -> Done {

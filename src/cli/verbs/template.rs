@@ -1,12 +1,15 @@
 //! `vigie template …`
 
+use super::many::{self, Whom, one_waits};
 use super::{Desk, Done, spec};
-use crate::cli::args::{JobArgs, TemplateVerb};
+use crate::cli::args::{JobArgs, TemplateJobs, TemplateVerb};
 use crate::cli::show;
 use crate::cli::table::{Table, card};
+use crate::domain::bulk::Verb;
 use crate::domain::template::{Template, TemplateSpec};
 use crate::domain::{DbName, Problem, SafeText};
 use crate::ops::{Answer, JobPlan};
+use crate::tui::model::ListId;
 use serde_json::{Value, json};
 
 pub(super) async fn run(desk: &Desk<'_>, verb: TemplateVerb) -> Done {
@@ -31,20 +34,21 @@ pub(super) async fn run(desk: &Desk<'_>, verb: TemplateVerb) -> Done {
                     format!("{code} added, in draft; next `vigie template create-database {code}`, or `adopt`")
                 })
         }
-        TemplateVerb::CreateDatabase { code, job } => {
-            let template = desk.ops.template(&code).await?;
-            queue(desk, desk.ops.plan_template_create(template.id).await, job).await
-        }
-        TemplateVerb::Adopt { code, job } => {
-            let template = desk.ops.template(&code).await?;
-            queue(desk, desk.ops.plan_template_adopt(template.id).await, job).await
-        }
-        TemplateVerb::Thaw { code, job } => {
-            let template = desk.ops.template(&code).await?;
-            queue(desk, desk.ops.plan_template_thaw(template.id).await, job).await
-        }
+        TemplateVerb::CreateDatabase(args) => work(desk, Verb::CreateDatabase, args).await,
+        TemplateVerb::Adopt(args) => work(desk, Verb::Adopt, args).await,
+        TemplateVerb::Thaw(args) => work(desk, Verb::Thaw, args).await,
         TemplateVerb::Remove(args) => {
-            let template = desk.ops.template(&args.name).await?;
+            let Some(code) = args.whom.alone() else {
+                let whom = Whom {
+                    list: ListId::Templates,
+                    named: &args.whom.codes,
+                    many: &args.whom.many,
+                    dry_run: args.whom.dry_run,
+                    yes: args.sure.yes,
+                };
+                return many::run(desk, Verb::DeleteTemplate, whom).await;
+            };
+            let template = desk.ops.template(code).await?;
             desk.confirm("template", template.spec.code.as_str(), &args.sure)?;
             desk.ops.template_remove(template.id, template.version).await?;
             let done = json!({ "removed": true, "code": template.spec.code, "id": template.id });
@@ -65,6 +69,33 @@ pub(super) async fn run(desk: &Desk<'_>, verb: TemplateVerb) -> Done {
             let login = template.facts.admin_login.clone().unwrap_or_default();
             let secret = desk.ops.template_password(&template).await?;
             desk.hand_out(&to, &secret, &login)
+        }
+    }
+}
+
+/// A job on the database of one template, or of several.
+async fn work(desk: &Desk<'_>, verb: Verb, args: TemplateJobs) -> Done {
+    let TemplateJobs { codes, many, job } = args;
+    match codes.as_slice() {
+        [code] if !many.is_meant(1) => {
+            let id = desk.ops.template(code).await?.id;
+            let plan = match verb {
+                Verb::Adopt => desk.ops.plan_template_adopt(id).await,
+                Verb::Thaw => desk.ops.plan_template_thaw(id).await,
+                _ => desk.ops.plan_template_create(id).await,
+            };
+            queue(desk, plan, job).await
+        }
+        _ => {
+            one_waits(job.wait)?;
+            let whom = Whom {
+                list: ListId::Templates,
+                named: &codes,
+                many: &many,
+                dry_run: job.dry_run,
+                yes: true,
+            };
+            many::run(desk, verb, whom).await
         }
     }
 }

@@ -258,6 +258,7 @@ pub fn fits(verb: Verb, facts: &Facts) -> Result<(), String> {
             }
             (Verb::DeleteInstance, InstanceState::Deleting) => Err("a job is deleting it".to_owned()),
             (Verb::DeleteInstance, _) => Ok(()),
+            (Verb::CancelJob | Verb::RetryJob, _) => Err("no job has worked on it lately".to_owned()),
             _ => Err(not_for("instances")),
         },
         Facts::Template { state, instances } => template(verb, state, instances),
@@ -301,6 +302,7 @@ fn template(verb: Verb, state: TemplateState, instances: u32) -> Result<(), Stri
         (Verb::Thaw, state) => Err(format!("is {}, not frozen", state.word())),
         (Verb::Adopt | Verb::CreateDatabase, TemplateState::Ready) => Err("is ready already".to_owned()),
         (Verb::Adopt | Verb::CreateDatabase, _) => Ok(()),
+        (Verb::CancelJob | Verb::RetryJob, _) => Err("no job has worked on it lately".to_owned()),
         _ => Err(not_for("templates")),
     }
 }

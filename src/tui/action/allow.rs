@@ -4,6 +4,8 @@
 
 use super::{ActionId, Keymap, Place, action};
 use crate::domain::alert::AlertState;
+use crate::domain::bulk::Verb;
+use crate::domain::guard::Guard;
 use crate::domain::instance::InstanceState;
 use crate::domain::job::JobState;
 use crate::domain::rights::{Deed, Rights};
@@ -28,6 +30,16 @@ pub struct Situation<'a> {
     pub keys: &'a Keymap,
     /// What the operator may do, as the registry says.
     pub rights: &'a Rights,
+    /// What guards the changes.
+    pub guard: &'a Guard,
+    /// Whether a read-only profile is unlocked.
+    pub unlocked: bool,
+    /// The code of the server that the selected thing is or is on.
+    pub on_server: Option<&'a str>,
+    /// How many are marked where one stands.
+    pub marked: usize,
+    /// Whether something was done to many.
+    pub receipts: bool,
     /// The selected server; for an instance, its server.
     pub server: Option<&'a Server>,
     /// The selected instance's state.
@@ -105,6 +117,39 @@ pub fn rightful(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
     deed(id, on.place).map_or(Ok(()), |deed| on.rights.check(deed))
 }
 
+/// What an action does to many, where it can be done to many.
+pub fn bulk_verb(id: ActionId, place: Place) -> Option<Verb> {
+    use ActionId as Id;
+    Some(match (id, place) {
+        (Id::Test, Place::Servers | Place::Instances) => Verb::Test,
+        (Id::Check, Place::Servers | Place::Instances) => Verb::Check,
+        (Id::Activate, Place::Servers) => Verb::Activate,
+        (Id::Deactivate, Place::Servers) => Verb::Deactivate,
+        (Id::Maintenance, Place::Servers) => Verb::Maintain,
+        (Id::Delete, Place::Servers) => Verb::DeleteServer,
+        (Id::Delete, Place::Instances) => Verb::DeleteInstance,
+        (Id::Delete, Place::Templates) => Verb::DeleteTemplate,
+        (Id::CancelJob, Place::Instances | Place::Templates | Place::Jobs) => Verb::CancelJob,
+        (Id::Retry, Place::Instances | Place::Templates | Place::Jobs) => Verb::RetryJob,
+        (Id::CreateDatabase, Place::Templates) => Verb::CreateDatabase,
+        (Id::Adopt, Place::Templates) => Verb::Adopt,
+        (Id::Thaw, Place::Templates) => Verb::Thaw,
+        _ => return None,
+    })
+}
+
+/// What guards refuse whatever is given with it. Of many the plan tells of each.
+fn guarded(id: ActionId, on: &Situation<'_>, many: bool) -> Result<(), String> {
+    let Some(deed) = deed(id, on.place) else { return Ok(()) };
+    let server = on.on_server.filter(|_| !many);
+    on.guard
+        .refuses(deed, server, on.unlocked)
+        .map_err(|problem| match problem.code.as_str() {
+            "read_only" => "read-only (`:unlock 10m`)".to_owned(),
+            _ => problem.message,
+        })
+}
+
 /// Whether an action can be used here and now.
 ///
 /// # Errors
@@ -116,6 +161,12 @@ pub fn allowed(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
         return Err(format!("only in: {}", words.join(", ")));
     }
     rightful(id, on)?;
+    let many = on.marked > 0 && bulk_verb(id, on.place).is_some();
+    guarded(id, on, many)?;
+    if many {
+        // The plan tells of each what can't be done to it, and why.
+        return Ok(());
+    }
     let changes = matches!(
         id,
         Id::Activate
@@ -160,6 +211,11 @@ pub fn allowed(id: ActionId, on: &Situation<'_>) -> Result<(), String> {
             Some(AlertState::Cleared) if id != Id::Mute => Err("it is over already".to_owned()),
             Some(_) => Ok(()),
         },
+        Id::Mark | Id::MarkRange if !on.selected => Err("nothing is selected".to_owned()),
+        Id::Unmark if on.marked == 0 => Err("nothing is marked".to_owned()),
+        Id::Receipts if !on.receipts => Err("nothing was done to many yet (Space marks)".to_owned()),
+        Id::Unlock if !on.guard.read_only => Err("this profile is not read-only".to_owned()),
+        Id::LockAgain if !on.unlocked => Err("nothing is unlocked".to_owned()),
         Id::GoBack if !on.trail.0 => Err("this is where you began".to_owned()),
         Id::GoForward if !on.trail.1 => Err("there is nothing to go forth to".to_owned()),
         Id::SortFlip if !on.sorted => Err(format!("no order was chosen yet{}", hint(on, Id::SortPicker))),

@@ -194,7 +194,7 @@ pub(super) const FIND: &[Action] = &[
         ..line(
             Id::NextList,
             "next-list",
-            &["v"],
+            &["}"],
             LISTS,
             "view",
             "to the next page: fleet, all instances, templates, jobs, plans, customers, what happened, alerts",

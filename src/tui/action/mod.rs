@@ -2,6 +2,7 @@
 //! README are all made from it, so that they can't disagree.
 
 mod allow;
+mod bulk_table;
 mod find_table;
 mod home_table;
 mod key;
@@ -15,24 +16,26 @@ mod table_log;
 mod tests;
 mod wanted;
 
-pub use allow::{JobFacts, Situation, allowed, deed, rightful};
+pub use allow::{JobFacts, Situation, allowed, bulk_verb, deed, rightful};
 pub use key::{Key, Sequence, parse_sequence, show_sequence};
 pub use keymap::{Found, Keymap};
 pub use ready::Ready;
 pub use wanted::{KeyClash, MENU, Wanted};
 
 /// The table, in its parts.
-const PARTS: [&[Action]; 5] = [
+const PARTS: [&[Action]; 6] = [
     table::ACTIONS,
     find_table::FIND,
+    bulk_table::BULK,
     table_alerts::ACTIONS,
     home_table::ACTIONS,
     table_log::ACTIONS,
 ];
 
 /// Everything that can be done.
-pub const ACTIONS: &[Action] =
-    &joined::<{ PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len() + PARTS[4].len() }>();
+pub const ACTIONS: &[Action] = &joined::<
+    { PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len() + PARTS[4].len() + PARTS[5].len() },
+>();
 
 /// The parts one behind the other, the log's last.
 const fn joined<const N: usize>() -> [Action; N] {
@@ -264,6 +267,14 @@ pub enum ActionId {
     SortSize,
     SortServer,
     SortDatabase,
+    Mark,
+    MarkRange,
+    MarkAll,
+    MarkInvert,
+    Unmark,
+    Receipts,
+    Unlock,
+    LockAgain,
     NextProblem,
     Explain,
     Timeline,

@@ -33,6 +33,8 @@ pub struct Shown {
     pub spinner: u128,
     /// Whether the menu of a pending key stands.
     pub menu: bool,
+    /// What is left of an unlocked profile's time, as the badge says it, in milliseconds.
+    pub unlocked: u64,
 }
 
 impl Model {
@@ -68,6 +70,7 @@ impl Model {
             minute: now.minute(),
             spinner: if self.turns() { Self::spinner(now) } else { 0 },
             menu: self.menu_stands(now),
+            unlocked: self.unlock_badge(now).map_or(0, |(_, shown, _)| shown),
         }
     }
 
@@ -100,6 +103,7 @@ impl Model {
             let wait = Duration::try_from(due.duration_since(now.wall)).unwrap_or(Duration::ZERO);
             at(Some(now.mono.saturating_add(wait)));
         }
+        at(self.unlock_badge(now).map(|(.., next)| next));
         if let Some(Layer::Form(form)) = self.layers.last() {
             at(form.plan_due);
         }

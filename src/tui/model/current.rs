@@ -93,6 +93,19 @@ impl Model {
         self.store.alerts().iter().find(|row| row.id == id).map(|row| row.state)
     }
 
+    /// The code of the server that the selected thing is or is on.
+    fn current_code(&self) -> Option<&str> {
+        let store = &self.store;
+        let id = match self.current_target()? {
+            Target::Server(id) => id,
+            Target::Instance(id) => store.instance(id)?.server,
+            Target::Template(id) => store.template(id)?.spec.server_id,
+            Target::Job(id) => store.job(id)?.spec.server_id(),
+            _ => return None,
+        };
+        store.server(id).map(|server| server.spec.code.as_str())
+    }
+
     /// What this dashboard is doing to something.
     pub fn busy(&self, target: Target) -> Option<&Asked> {
         self.asked.values().find(|asked| {
@@ -114,6 +127,11 @@ impl Model {
             place,
             keys: &self.settings.keymap,
             rights: &self.store.rights,
+            guard: &self.settings.guard,
+            unlocked: self.is_unlocked(),
+            on_server: self.current_code(),
+            marked: self.marked(),
+            receipts: !self.runs.is_empty(),
             server: self.current_server().and_then(|id| self.store.server(id)),
             instance: self
                 .lists

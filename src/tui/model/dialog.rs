@@ -1,6 +1,7 @@
 //! What lies over the panes: help, descriptions, reports, questions. Questions hold the ids and
 //! versions of what they are about, frozen when they were opened.
 
+use super::bulk::BulkDialog;
 use super::columns::ColumnPicker;
 use super::command::CommandDialog;
 use super::effect::{Act, Target};
@@ -8,13 +9,17 @@ use super::find::{Filter, FilterError};
 use super::form::Form;
 use super::home::FieldPicker;
 use super::log::{LogFilters, LogPrompt};
-use super::message::{PlanPreview, Written};
+use super::message::{InstanceRow, PlanPreview, Written};
 use super::palette::Palette;
 use super::story::Story;
 use super::tabs::ListId;
 use crate::domain::alert::AlertId;
 use crate::domain::check::CheckReport;
+use crate::domain::guard::Consent;
 use crate::domain::instance::Instance;
+use crate::domain::job::JobState;
+use crate::domain::server::Server;
+use crate::domain::template::Template;
 use crate::domain::{CustomerId, InstanceId, JobId, PlanId, ServerId, TemplateId};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +67,15 @@ pub enum Layer {
     },
     /// A question.
     Confirm(Box<Confirm>),
+    /// The plan of doing something to many.
+    Bulk(Box<BulkDialog>),
+    /// What became of each of a bulk.
+    Receipts {
+        /// Which bulk.
+        id: u64,
+        /// The first visible line.
+        scroll: usize,
+    },
     /// A form.
     Form(Box<Form>),
     /// A list's filter being typed.
@@ -174,6 +188,19 @@ pub enum Button {
     Go,
 }
 
+/// What was seen of a thing when a question about it was opened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen {
+    /// A server.
+    Server(Box<Server>),
+    /// An instance.
+    Instance(Box<InstanceRow>),
+    /// A template.
+    Template(Box<Template>),
+    /// A job's state.
+    Job(JobState),
+}
+
 /// A question.
 #[derive(Debug)]
 pub struct Confirm {
@@ -187,6 +214,12 @@ pub struct Confirm {
     pub answered: Answered,
     /// What it is about, and the version of it that was seen.
     pub frozen: Option<(Target, i64)>,
+    /// What was seen of it, to say what changed.
+    pub seen: Option<Seen>,
+    /// Why it is done, where a guard asks for that.
+    pub reason: Option<Input>,
+    /// Whether the cursor is in the reason, where both are to be typed.
+    pub in_reason: bool,
     /// The name that has to be typed, and what was typed of it.
     pub typed: Option<(String, Input)>,
     /// The focused button.
@@ -205,5 +238,23 @@ impl Confirm {
                 .typed
                 .as_ref()
                 .is_none_or(|(expected, input)| input.value() == expected)
+            && self
+                .reason
+                .as_ref()
+                .is_none_or(|input| Consent::reason_of(input.value()).is_some())
+    }
+
+    /// Whether something has to be typed.
+    pub fn asks(&self) -> bool {
+        self.typed.is_some() || self.reason.is_some()
+    }
+
+    /// What the operator gives.
+    pub fn consent(&self) -> Consent {
+        Consent {
+            typed: self.typed.as_ref().map(|(_, input)| input.value().to_owned()),
+            reason: self.reason.as_ref().and_then(|input| Consent::reason_of(input.value())),
+            bulk: 1,
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::domain::alert::{AlertId, Osc, Record, Ring};
 use crate::domain::audit::AuditFilter;
 use crate::domain::command::Output;
 use crate::domain::explain::Subject;
+use crate::domain::guard::Consent;
 use crate::domain::log::{Ask, LogTarget, Sieve};
 use crate::domain::{CustomerId, InstanceId, JobId, PlanId, SafeText, ServerId, TemplateId};
 use std::collections::BTreeMap;
@@ -291,6 +292,17 @@ pub enum Effect {
         /// What.
         act: Act,
     },
+    /// As [`Effect::Act`], with what the operator gave for it.
+    ActWith {
+        /// Its name.
+        ticket: Ticket,
+        /// What.
+        act: Act,
+        /// What was typed, why, and how many in one go.
+        consent: Box<Consent>,
+    },
+    /// Let a read-only profile be changed for so long; `None`: no longer.
+    Unlock(Option<std::time::Duration>),
     /// Look which rows a list shows: [`super::Answer::Found`].
     Find(Box<Request>),
     /// Look what in the fleet is called so: [`super::Answer::Palette`].
@@ -377,6 +389,8 @@ pub enum TaskKey {
     AlertCommand,
     /// What is remembered of alerts.
     Alerts,
+    /// Whether a read-only profile may be changed.
+    Lock,
     /// A look at a server.
     Look(Target),
     /// A change of something.
@@ -419,7 +433,8 @@ impl Effect {
             Self::Explain { .. } | Self::Timeline { .. } => TaskKey::Story,
             Self::AlertCommand(_) => TaskKey::AlertCommand,
             Self::RememberAlerts(_) => TaskKey::Alerts,
-            Self::Act { act, .. } => match act {
+            Self::Unlock(_) => TaskKey::Lock,
+            Self::Act { act, .. } | Self::ActWith { act, .. } => match act {
                 Act::Test(_) | Act::Check(_) | Act::CheckAll => TaskKey::Look(act.target()),
                 _ => TaskKey::Change(act.target()),
             },
@@ -456,6 +471,8 @@ impl Effect {
             Self::AlertCommand(_)
             | Self::RememberAlerts(_)
             | Self::Act { .. }
+            | Self::ActWith { .. }
+            | Self::Unlock(_)
             | Self::Remember(_)
             | Self::SaveLog { .. }
             | Self::RememberLog { .. } => Policy::Serial,

@@ -2,6 +2,7 @@
 
 mod attention;
 mod audit;
+mod bulk;
 mod clock;
 mod columns;
 mod command;
@@ -19,6 +20,7 @@ mod ids;
 mod layout;
 mod list;
 mod log;
+mod marks;
 mod memory;
 mod message;
 mod orders;
@@ -35,17 +37,18 @@ mod words;
 pub use crate::domain::alert::Osc;
 pub use attention::{AlertRow, AlertSettings, Attention, Remembrance, rows as alert_rows, story_subject};
 pub use audit::AuditList;
+pub use bulk::{AT_ONCE_MOST, BulkDialog, BulkField, BulkRun, act_on, item_of, target_of};
 pub use clock::{Now, SPINNER, Shown};
 pub use columns::{ColumnPicker, columns_of, fit};
 pub use command::{CommandDialog, CommandField, command_facts, command_page, kind_of};
 pub use complete::{complete, suggestions};
 pub use config::{ConfigFacts, Mistake};
-pub use dialog::{Answered, Button, Confirm, FindLine, Layer, Subject, ViewList};
+pub use dialog::{Answered, Button, Confirm, FindLine, Layer, Seen, Subject, ViewList};
 pub use draft::{Expected, InstanceDraft, SecretField, ServerDraft, TemplateDraft, TypedSecret};
 pub use effect::{Act, CommandRun, Effect, Policy, Target, TaskKey, TemplateWork, Ticket};
 pub use find::{
     Compare, Expr, Field as Column, Filter, FilterError, Found, Kind, Literal, Op, Request, Row, Sort, Span, Value,
-    field, fields, fold, parse,
+    field, fields, fold, parse, passing,
 };
 pub use fleet::{Glance, Store};
 pub use form::{Choice, FIELD_MAX, Field, FieldId, FieldKind, Form, FormKind, PlanState, insert, may_type};
@@ -56,6 +59,7 @@ pub use log::{
     Asking, At, LINES_A_PAGE, LogFilters, LogPrompt, LogRow, LogView, Need, PATH_MAX, RowKind, Shown as LogShown,
     TextLog, TimeMode, wrap,
 };
+pub use marks::{Marks, row_id, shown_ids};
 pub use memory::{Look, NamedView, Remember, Remembered};
 pub use message::{
     Answer, Cleared, Delta, Ended, Fleet, HistoryPoint, InstanceRow, Message, Notice, NoticeLevel, PlanPreview, Written,
@@ -171,6 +175,12 @@ pub struct Model {
     pub pending_since: Duration,
     /// How the last action ended.
     pub flash: Option<Flash>,
+    /// What is marked.
+    pub marks: Marks,
+    /// What was done to many, the newest last.
+    pub runs: Vec<BulkRun>,
+    /// Until when a read-only profile is unlocked, by both clocks: whichever is past first locks it.
+    pub unlocked: Option<(Duration, jiff::Timestamp)>,
     /// What was asked for and has not ended.
     pub asked: BTreeMap<Ticket, Asked>,
     /// The last action that failed.
@@ -225,6 +235,9 @@ impl Model {
             pending: Vec::new(),
             pending_since: Duration::ZERO,
             flash: None,
+            marks: Marks::default(),
+            runs: Vec::new(),
+            unlocked: None,
             asked: BTreeMap::new(),
             failed: None,
             lost: None,

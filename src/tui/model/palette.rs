@@ -14,6 +14,7 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 use tui_input::Input;
 
 /// Lines found at most.
@@ -38,6 +39,8 @@ pub enum Lead {
     Profile(String),
     /// A command of the operator's own.
     Own(String),
+    /// Unlocking a read-only profile for so long.
+    Unlock(Duration),
 }
 
 /// A line of the palette.
@@ -169,6 +172,9 @@ pub fn own_lines(
     };
     let mut seeker = Seeker::new(name);
     let mut lines = Vec::new();
+    if let Some(time) = name.strip_prefix("unlock ") {
+        lines.push(unlock(time, situation));
+    }
     for page in PAGES {
         let Some(score) = seeker.score(page.name, 90) else {
             continue;
@@ -294,6 +300,21 @@ pub fn theme_lines(text: &str, themes: &[String], current: &str) -> Vec<Line> {
     }
     lines.sort_by_key(|line| std::cmp::Reverse(line.score));
     lines
+}
+
+/// `unlock 10m`: the line that does it, or why it can't be done.
+fn unlock(time: &str, situation: &Situation<'_>) -> Line {
+    let allowed = allowed(ActionId::Unlock, situation);
+    let asked = crate::domain::guard::unlock_time(time);
+    Line {
+        lead: Lead::Unlock(asked.clone().unwrap_or_default()),
+        title: SafeText::new(&format!("unlock {}", time.trim())),
+        kind: String::new(),
+        detail: SafeText::new("lets the profile be changed for so long"),
+        why_not: allowed.err().or(asked.err()),
+        hits: Vec::new(),
+        score: u32::MAX,
+    }
 }
 
 impl PaletteRequest {

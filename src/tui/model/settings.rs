@@ -7,6 +7,7 @@ use super::memory::Remembered;
 use crate::domain::SafeText;
 use crate::domain::capacity::Thresholds;
 use crate::domain::command::OwnCommand;
+use crate::domain::guard::Guard;
 use crate::domain::health::HealthRules;
 use crate::domain::log::LogTarget;
 use crate::tui::action::Keymap;
@@ -23,6 +24,10 @@ pub struct UiSettings {
     pub config: ConfigFacts,
     /// The operator's own commands.
     pub commands: Vec<Arc<OwnCommand>>,
+    /// What guards the changes.
+    pub guard: Guard,
+    /// For how long a read-only profile is unlocked from the start.
+    pub unlock: Option<Duration>,
     /// Shares of places that decide what is allowed.
     pub thresholds: Thresholds,
     /// When a check counts as what.
@@ -65,6 +70,8 @@ impl Default for UiSettings {
             profile: SafeText::new("fleet"),
             config: ConfigFacts::default(),
             commands: Vec::new(),
+            guard: Guard::default(),
+            unlock: None,
             thresholds: Thresholds::default(),
             rules: HealthRules::default(),
             stale_after: Duration::from_secs(30 * 60),

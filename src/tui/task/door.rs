@@ -116,6 +116,15 @@ impl Door for OpsDoor {
                     let result = act::carry_out(&ops, ticket, act, &reply).await.map(Box::new);
                     reply.answer(Answer::Ended { ticket, result });
                 }
+                Effect::ActWith { ticket, act, consent } => {
+                    let ops = ops.with_consent(*consent);
+                    let result = act::carry_out(&ops, ticket, act, &reply).await.map(Box::new);
+                    reply.answer(Answer::Ended { ticket, result });
+                }
+                Effect::Unlock(Some(time)) => {
+                    ops.unlock(time);
+                }
+                Effect::Unlock(None) => ops.lock_again(),
                 Effect::Find(request) => {
                     let asked = reply.clone();
                     let found = tokio::task::spawn_blocking(move || request.run(&|| asked.is_cancelled())).await;
@@ -249,7 +258,7 @@ async fn log_before(ops: &Ops, job: JobId, before: i64, limit: usize) -> Result<
 }
 
 /// The registry as the dashboard holds it.
-pub(super) fn fleet(read: ops::Fleet) -> Fleet {
+pub fn fleet(read: ops::Fleet) -> Fleet {
     Fleet {
         instances: read.instances.iter().map(InstanceRow::from).collect(),
         servers: read.servers,

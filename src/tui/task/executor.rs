@@ -105,7 +105,7 @@ impl std::fmt::Debug for Executor {
 
 fn ticket_of(effect: &Effect) -> Option<Ticket> {
     match effect {
-        Effect::Act { ticket, .. } => Some(*ticket),
+        Effect::Act { ticket, .. } | Effect::ActWith { ticket, .. } => Some(*ticket),
         _ => None,
     }
 }
@@ -317,7 +317,8 @@ fn what(effect: &Effect) -> &'static str {
         Effect::Timeline { .. } => "gathering what happened",
         Effect::AlertCommand(_) => "the command of [alerts]",
         Effect::RememberAlerts(_) => "remembering alerts",
-        Effect::Act { .. } => "the action",
+        Effect::Act { .. } | Effect::ActWith { .. } => "the action",
+        Effect::Unlock(_) => "unlocking",
         Effect::CancelTask(_)
         | Effect::Copy(_)
         | Effect::Call { .. }

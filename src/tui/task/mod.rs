@@ -11,7 +11,7 @@ mod mailbox;
 pub mod memory;
 mod watch;
 
-pub use door::OpsDoor;
+pub use door::{OpsDoor, fleet as fleet_of};
 pub use executor::{Door, Executor, Reply};
 pub use late::{LateDoor, Opening};
 pub use logs::LogDoor;

@@ -1,9 +1,10 @@
 //! What each action of the table does.
 
-use super::{ask, find, follow, form, log, pages, resettle, server_selected};
+use super::{ask, bulk, find, follow, form, lock, log, marks, pages, resettle, server_selected};
+use crate::domain::guard::{Consent, UNLOCK_USUAL};
 use crate::domain::health::HealthStatus;
 use crate::domain::job::JobState;
-use crate::tui::action::{ActionId, Place};
+use crate::tui::action::{ActionId, Place, bulk_verb};
 use crate::tui::model::{
     Act, Asked, Effect, Layer, ListId, Model, Move, NoticeLevel, Now, PAGES, Pane, StoryKind, Subject, Tab, Target,
     TemplateWork, Ticket, fields, is_problem,
@@ -96,6 +97,10 @@ pub(super) fn perform(model: &mut Model, id: ActionId, now: &Now) -> Vec<Effect>
         Id::New => form::open_new(model, now),
         Id::Edit => form::open_edit(model),
         Id::Again => again(model, now),
+        Id::Mark | Id::MarkRange | Id::MarkAll | Id::MarkInvert | Id::Unmark => marks::perform(model, id, now),
+        Id::Receipts => bulk::receipts(model),
+        Id::Unlock => lock::unlock(model, UNLOCK_USUAL, now),
+        Id::LockAgain => lock::lock(model, now),
         // A page's key is in the table of pages, a column's in that of columns.
         _ => match PAGES.iter().find(|page| page.action == id) {
             Some(page) => to(model, |model| pages::show(model, page.tab)),
@@ -152,6 +157,7 @@ pub(super) fn go(model: &mut Model, to: Move, now: &Now) -> Vec<Effect> {
         effects.extend(follow_selected(model));
     }
     effects.extend(super::audit::at_the_end(model));
+    marks::moved(model);
     effects
 }
 
@@ -226,7 +232,9 @@ fn back(model: &mut Model, now: &Now) -> Vec<Effect> {
     let place = model.place();
     let list = model.lists.list(place);
     let filtered = list.filter(|list| !model.lists.shown(*list).filter.is_empty());
-    if model.flash.is_some() {
+    if let Some(list) = list.filter(|list| model.marks.count(*list) > 0) {
+        model.marks.clear(list);
+    } else if model.flash.is_some() {
         model.flash = None;
         resettle(model);
     } else if place == Place::Log && model.log.search.is_some() {
@@ -305,15 +313,21 @@ fn again(model: &mut Model, now: &Now) -> Vec<Effect> {
     let Some(act) = model.failed.clone() else {
         return Vec::new();
     };
-    if act.is_destructive() || ask::needs_question(&act) {
+    begin(model, act, now)
+}
+
+/// Asks before an action where that is to be, or starts it.
+fn begin(model: &mut Model, act: Act, now: &Now) -> Vec<Effect> {
+    let demands = ask::demands(model, &act);
+    if ask::needs_question(&act) || demands.asks() || demands.deny.is_some() {
         ask::act(model, act, now);
         return Vec::new();
     }
-    start(model, act, now).1
+    start(model, act, Consent::default(), now).1
 }
 
 /// Starts an action, which is seen at once: on its row and on the last line.
-pub(super) fn start(model: &mut Model, act: Act, now: &Now) -> (Ticket, Vec<Effect>) {
+pub(super) fn start(model: &mut Model, act: Act, consent: Consent, now: &Now) -> (Ticket, Vec<Effect>) {
     let ticket = model.new_ticket();
     let verb = verb(model, &act);
     super::flash(model, now, NoticeLevel::Info, format!("{verb}…"), None);
@@ -326,7 +340,16 @@ pub(super) fn start(model: &mut Model, act: Act, now: &Now) -> (Ticket, Vec<Effe
             progress: None,
         },
     );
-    (ticket, vec![Effect::Act { ticket, act }])
+    let effect = if consent == Consent::default() {
+        Effect::Act { ticket, act }
+    } else {
+        Effect::ActWith {
+            ticket,
+            act,
+            consent: Box::new(consent),
+        }
+    };
+    (ticket, vec![effect])
 }
 
 /// What is being done, as it is said: `checking prod-1`.
@@ -359,14 +382,16 @@ fn verb(model: &Model, act: &Act) -> String {
 }
 
 fn change(model: &mut Model, id: ActionId, now: &Now) -> Vec<Effect> {
-    let Some(act) = make(model, id) else {
-        return Vec::new();
-    };
-    if ask::needs_question(&act) {
-        ask::act(model, act, now);
-        return Vec::new();
+    // What is marked is meant, not what the cursor happens to stand on.
+    if let (Some(list), Some(verb)) = (model.lists.list(model.place()), bulk_verb(id, model.place()))
+        && model.marks.count(list) > 0
+    {
+        return bulk::open_marked(model, list, verb, now);
     }
-    start(model, act, now).1
+    match make(model, id) {
+        Some(act) => begin(model, act, now),
+        None => Vec::new(),
+    }
 }
 
 /// The action on what is selected, with its id and version as they are seen now.

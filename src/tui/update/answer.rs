@@ -1,6 +1,6 @@
 //! What tasks came back with.
 
-use super::{ask, find, flash, follow, is_there, log, resettle, select, server_selected};
+use super::{ask, bulk, find, flash, follow, is_there, log, marks, resettle, select, server_selected};
 use crate::domain::job::{Job, JobState};
 use crate::domain::{JobId, Problem};
 use crate::tui::model::{
@@ -99,6 +99,7 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
             }
             Vec::new()
         }
+        Answer::Ended { ticket, result } if bulk::owns(model, ticket) => bulk::ended(model, ticket, result, now),
         Answer::Ended { ticket, result } => match result {
             Ok(ended) => ended_well(model, ticket, *ended, now),
             Err(problem) => {
@@ -140,6 +141,8 @@ fn store_changed(model: &mut Model, instances: bool, now: &Now) -> Vec<Effect> {
         effects.extend(select(model, target, now));
     }
     ask::look_again(model);
+    bulk::look_again(model);
+    marks::settle(model, now);
     if model.store.workers > 0 {
         model.no_worker = None;
     }

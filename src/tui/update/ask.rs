@@ -1,17 +1,22 @@
 //! Questions: what is asked before what, and the keys that answer.
 
+mod words;
+
 use super::{act, flash, layer};
+use crate::domain::guard::{Asked as Wanted, Consent, Demands};
+use crate::domain::rights::Deed;
 use crate::tui::action::Key;
 use crate::tui::model::{
-    Act, Answered, Button, Confirm, Effect, Layer, Model, NoticeLevel, Now, PlanPreview, Target, TemplateWork,
+    Act, Answered, Button, Confirm, Effect, Layer, Model, NoticeLevel, Now, PlanPreview, Seen, Target, TemplateWork,
 };
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 use std::time::Duration;
 use tui_input::Input;
+use words::{difference, question};
 
 /// Keys that come within this time of a question's opening decide nothing: they were meant for what
 /// was there before, or are the opening key's repetition.
-const CALM: Duration = Duration::from_millis(300);
+pub(super) const CALM: Duration = Duration::from_millis(300);
 
 /// What something is called.
 pub(super) fn label(model: &Model, target: Target) -> String {
@@ -35,6 +40,79 @@ pub(super) fn needs_question(act: &Act) -> bool {
                     ..
                 }
         )
+}
+
+/// What an action does to the registry.
+pub(super) fn deed(act: &Act) -> Deed {
+    match act {
+        Act::Test(_) => Deed::TestServer,
+        Act::Check(_) | Act::CheckAll => Deed::KeepCheck,
+        Act::Activate { .. } => Deed::ActivateServer,
+        Act::Deactivate { .. } => Deed::DeactivateServer,
+        Act::Maintain { .. } => Deed::MaintainServer,
+        Act::DeleteServer { .. } => Deed::DeleteServer,
+        Act::AddServer(_) => Deed::AddServer,
+        Act::EditServer { .. } => Deed::EditServer,
+        Act::AddTemplate(_) => Deed::AddTemplate,
+        Act::TemplateJob { work, .. } => match work {
+            TemplateWork::CreateDatabase => Deed::CreateTemplateDatabase,
+            TemplateWork::Adopt => Deed::AdoptTemplate,
+            TemplateWork::Thaw => Deed::ThawTemplate,
+        },
+        Act::DeleteTemplate { .. } => Deed::RemoveTemplate,
+        Act::CreateInstance { .. } => Deed::CreateInstance,
+        Act::DeleteInstance { .. } => Deed::DeleteInstance,
+        Act::ForgetInstance { .. } => Deed::ForgetInstance,
+        Act::RetryJob(_) => Deed::RetryJob,
+        Act::CancelJob(_) => Deed::CancelJob,
+        Act::Command(_) => Deed::RunCommand,
+    }
+}
+
+/// What an action is done to, as guards name it, and the code of its server.
+fn guarded_name(model: &Model, act: &Act) -> (String, Option<String>) {
+    let store = &model.store;
+    let code = |id| store.server(id).map(|server| server.spec.code.to_string());
+    match act {
+        Act::AddServer(draft) => {
+            let code = draft.spec.code.to_string();
+            (code.clone(), Some(code))
+        }
+        Act::AddTemplate(draft) => (draft.spec.code.to_string(), code(draft.spec.server_id)),
+        Act::CreateInstance { draft, .. } => {
+            let name = draft.subdomain.as_ref().map(ToString::to_string).unwrap_or_default();
+            (name, draft.server.and_then(code))
+        }
+        act => {
+            let target = act.target();
+            let server = match target {
+                Target::Server(id) => Some(id),
+                Target::Instance(id) => store.instance(id).map(|row| row.server),
+                Target::Template(id) => store.template(id).map(|template| template.spec.server_id),
+                Target::Job(id) => store.job(id).map(|job| job.spec.server_id()),
+                _ => None,
+            };
+            (label(model, target), server.and_then(code))
+        }
+    }
+}
+
+/// What guards ask for an action.
+pub(super) fn demands(model: &Model, act: &Act) -> Demands {
+    let (_, server) = guarded_name(model, act);
+    model.settings.guard.demands(deed(act), server.as_deref())
+}
+
+/// What is seen of something now.
+fn seen(model: &Model, target: Target) -> Option<Seen> {
+    let store = &model.store;
+    match target {
+        Target::Server(id) => store.server(id).map(|server| Seen::Server(Box::new(server.clone()))),
+        Target::Instance(id) => store.instance(id).map(|row| Seen::Instance(Box::new(row.clone()))),
+        Target::Template(id) => store.template(id).map(|t| Seen::Template(Box::new(t.clone()))),
+        Target::Job(id) => store.job(id).map(|job| Seen::Job(job.state)),
+        _ => None,
+    }
 }
 
 /// Its target's version as it is now; `None` where it is gone.
@@ -62,9 +140,23 @@ pub(super) fn act(model: &mut Model, act: Act, now: &Now) {
         flash(model, now, NoticeLevel::Warning, "it is gone meanwhile", None);
         return;
     };
-    let name = label(model, target);
+    let (name, server) = guarded_name(model, &act);
+    let wanted = Wanted {
+        deed: deed(&act),
+        server: server.as_deref(),
+        name: &name,
+    };
+    if let Err(problem) = model
+        .settings
+        .guard
+        .refuses(wanted.deed, wanted.server, model.is_unlocked())
+    {
+        flash(model, now, NoticeLevel::Warning, problem.message, problem.hint);
+        return;
+    }
+    let demands = model.settings.guard.demands(wanted.deed, wanted.server);
     let (title, lines, go) = question(model, &act, &name);
-    let typed = act.is_destructive().then(|| (name, Input::default()));
+    let typed = (act.is_destructive() || demands.type_name).then(|| (name, Input::default()));
     push(
         model,
         Confirm {
@@ -72,105 +164,16 @@ pub(super) fn act(model: &mut Model, act: Act, now: &Now) {
             lines,
             go,
             answered: Answered::Act(act),
+            seen: self::seen(model, target),
             frozen: Some((target, seen)),
+            in_reason: demands.reason,
+            reason: demands.reason.then(Input::default),
             typed,
             button: Button::Cancel,
             stale: None,
             opened: now.mono,
         },
     );
-}
-
-fn question(model: &Model, act: &Act, name: &str) -> (String, Vec<String>, &'static str) {
-    let instances = |n: u32| match n {
-        0 => "It hosts no instance.".to_owned(),
-        1 => "Its instance stays as it is.".to_owned(),
-        n => format!("Its {n} instances stay as they are."),
-    };
-    match act {
-        Act::Deactivate { .. } => (
-            format!("Take server {name} out of service?"),
-            vec!["It takes no new instances, and is no longer checked.".to_owned()],
-            "Deactivate",
-        ),
-        Act::Maintain { server, .. } => {
-            let count = model.store.server(*server).map_or(0, |server| server.instance_count);
-            let lines = vec![
-                instances(count),
-                "New ones go elsewhere until it is activated.".to_owned(),
-            ];
-            (format!("Put server {name} in maintenance?"), lines, "Maintenance")
-        }
-        Act::Command(run) => (
-            format!("Run {} on {name}?", run.name),
-            vec![crate::domain::command::Typed(&run.argv).to_string()],
-            "Run",
-        ),
-        Act::DeleteServer { .. } => (
-            format!("Delete server {name} from the registry?"),
-            vec!["Its history goes with it. The machine itself is not touched.".to_owned()],
-            "Delete",
-        ),
-        Act::DeleteTemplate { template, .. } => {
-            let database = model
-                .store
-                .template(*template)
-                .map(|template| template.spec.template_database.to_string())
-                .unwrap_or_default();
-            (
-                format!("Delete template {name} from the registry?"),
-                vec![format!("Its database {database} is not touched.")],
-                "Delete",
-            )
-        }
-        Act::DeleteInstance { instance, .. } => {
-            let row = model.store.instance(*instance);
-            let server = row.map_or("?", |row| model.store.server_code(row.server));
-            let database = row.map_or("?", |row| row.database());
-            let customer = row
-                .and_then(|row| row.customer)
-                .and_then(|id| model.store.customer(id))
-                .map(|customer| format!(" of {}", customer.name))
-                .unwrap_or_default();
-            let lines = vec![
-                format!("Its database {database} and its files are deleted from {server}."),
-                "This can't be undone.".to_owned(),
-            ];
-            (
-                format!("Delete instance {name}{customer} on {server}?"),
-                lines,
-                "Delete",
-            )
-        }
-        Act::ForgetInstance { .. } => (
-            format!("Remove the record of instance {name}?"),
-            vec!["It has no database: nothing else is left of it.".to_owned()],
-            "Remove",
-        ),
-        Act::CancelJob(id) => {
-            let title = model
-                .store
-                .job(*id)
-                .map(|job| job.title.to_string())
-                .unwrap_or_default();
-            let lines = vec!["What it has done so far is undone, newest first.".to_owned()];
-            (format!("Cancel {name}, {title}?"), lines, "Cancel the job")
-        }
-        Act::TemplateJob {
-            work: TemplateWork::Adopt,
-            ..
-        } => (
-            format!("Adopt the database of template {name}?"),
-            vec!["It is frozen: nobody can connect to it until it is thawed.".to_owned()],
-            "Adopt",
-        ),
-        Act::TemplateJob { .. } => (
-            format!("Thaw template {name}?"),
-            vec!["No instance can be made from it until it is adopted again.".to_owned()],
-            "Thaw",
-        ),
-        _ => (format!("Go on with {name}?"), Vec::new(), "Go on"),
-    }
 }
 
 /// Asks before leaving while jobs run.
@@ -191,6 +194,7 @@ pub(super) fn quit(model: &mut Model, at_work: usize, now: &Now) {
             "they wait for a worker; `vigie worker` starts one.".to_owned()
         });
     }
+    lines.extend(super::bulk::unfinished(model));
     for asked in model.asked.values() {
         lines.push(format!("Still {}: that stops with the dashboard.", asked.verb));
     }
@@ -202,6 +206,9 @@ pub(super) fn quit(model: &mut Model, at_work: usize, now: &Now) {
             go: "Leave",
             answered: Answered::Quit,
             frozen: None,
+            seen: None,
+            reason: None,
+            in_reason: false,
             typed: None,
             button: Button::Cancel,
             stale: None,
@@ -212,6 +219,19 @@ pub(super) fn quit(model: &mut Model, at_work: usize, now: &Now) {
 
 /// Asks before an instance is made: its plan, step by step.
 pub(super) fn create(model: &mut Model, plan: &PlanPreview, now: &Now) {
+    let code = plan.draft.server.map(|id| model.store.server_code(id).to_owned());
+    let guard = &model.settings.guard;
+    if let Err(problem) = guard.refuses(Deed::CreateInstance, code.as_deref(), model.is_unlocked()) {
+        flash(model, now, NoticeLevel::Warning, problem.message, problem.hint);
+        return;
+    }
+    let demands = guard.demands(Deed::CreateInstance, code.as_deref());
+    let name = plan
+        .draft
+        .subdomain
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let server = plan
         .draft
         .server
@@ -242,8 +262,11 @@ pub(super) fn create(model: &mut Model, plan: &PlanPreview, now: &Now) {
             lines,
             go: "Create",
             answered: Answered::Create(Box::new(plan.clone())),
+            seen: plan.expected.server.and_then(|(id, _)| seen(model, Target::Server(id))),
             frozen: plan.expected.server.map(|(id, version)| (Target::Server(id), version)),
-            typed: None,
+            in_reason: demands.reason,
+            reason: demands.reason.then(Input::default),
+            typed: demands.type_name.then(|| (name, Input::default())),
             button: Button::Cancel,
             stale: None,
             opened: now.mono,
@@ -253,26 +276,39 @@ pub(super) fn create(model: &mut Model, plan: &PlanPreview, now: &Now) {
 
 /// Looks whether what an open question is about is still as it was seen.
 pub(super) fn look_again(model: &mut Model) {
-    let fresh: Vec<Option<Option<i64>>> = model
+    let fresh: Vec<Option<(Option<i64>, Option<Seen>)>> = model
         .layers
         .iter()
         .map(|layer| match layer {
-            Layer::Confirm(confirm) => confirm.frozen.map(|(target, _)| version(model, target)),
+            Layer::Confirm(confirm) => confirm
+                .frozen
+                .map(|(target, _)| (version(model, target), self::seen(model, target))),
             _ => None,
         })
         .collect();
     for (layer, fresh) in model.layers.iter_mut().zip(fresh) {
-        let (Layer::Confirm(confirm), Some(fresh)) = (layer, fresh) else {
+        let (Layer::Confirm(confirm), Some((fresh, now_seen))) = (layer, fresh) else {
             continue;
+        };
+        let changes = match (&confirm.seen, &now_seen) {
+            (Some(was), Some(is)) => difference(was, is),
+            _ => Vec::new(),
+        };
+        let changed = match changes.as_slice() {
+            [] => "It was changed meanwhile: close this, and look at it again.".to_owned(),
+            parts => format!(
+                "It was changed meanwhile: {}. Close this, and look at it again.",
+                parts.join(", ")
+            ),
         };
         let seen = confirm.frozen.map(|(_, version)| version);
         let why = match (fresh, confirm.frozen) {
-            (None, _) => "It is gone meanwhile.",
-            (Some(_), Some((Target::Job(_), _))) if fresh != seen => "The job is over meanwhile.",
-            (Some(_), _) if fresh != seen => "It was changed meanwhile: close this, and look at it again.",
+            (None, _) => "It is gone meanwhile.".to_owned(),
+            (Some(_), Some((Target::Job(_), _))) if fresh != seen => "The job is over meanwhile.".to_owned(),
+            (Some(_), _) if fresh != seen => changed,
             _ => continue,
         };
-        confirm.stale = Some(why.to_owned());
+        confirm.stale = Some(why);
         confirm.button = Button::Cancel;
     }
 }
@@ -287,8 +323,20 @@ pub(super) fn key(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> V
             model.layers.pop();
             return Vec::new();
         }
+        KeyCode::Tab | KeyCode::BackTab | KeyCode::Up | KeyCode::Down
+            if confirm.typed.is_some() && confirm.reason.is_some() =>
+        {
+            confirm.in_reason = !confirm.in_reason;
+            return Vec::new();
+        }
+        // On from the reason to the name; a question that is not yet answered is not closed by Enter.
+        KeyCode::Enter if confirm.reason.is_some() && !confirm.may_go() && confirm.stale.is_none() => {
+            let given = confirm.consent().reason.is_some();
+            confirm.in_reason = !(given && confirm.typed.is_some());
+            return Vec::new();
+        }
         KeyCode::Tab | KeyCode::BackTab | KeyCode::Left | KeyCode::Right
-            if confirm.typed.is_none() || confirm.may_go() =>
+            if confirm.reason.is_none() && (confirm.typed.is_none() || confirm.may_go()) =>
         {
             confirm.button = match confirm.button {
                 Button::Cancel if confirm.may_go() => Button::Go,
@@ -308,9 +356,15 @@ pub(super) fn key(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> V
         KeyCode::Enter => return Vec::new(),
         _ => {}
     }
-    if confirm.typed.is_some() {
-        if let Some((_, input)) = &mut confirm.typed {
-            layer::edit(input, event);
+    if confirm.asks() {
+        match (&mut confirm.reason, &mut confirm.typed) {
+            (Some(input), _) if confirm.in_reason => {
+                layer::edit(input, event);
+            }
+            (_, Some((_, input))) => {
+                layer::edit(input, event);
+            }
+            _ => {}
         }
         confirm.button = if confirm.may_go() { Button::Go } else { Button::Cancel };
         return Vec::new();
@@ -325,15 +379,53 @@ pub(super) fn key(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> V
     }
 }
 
+/// Why guards refuse what the question on top is about, whatever is given.
+fn refused(model: &Model) -> Option<crate::domain::Problem> {
+    let Some(Layer::Confirm(confirm)) = model.layers.last() else {
+        return None;
+    };
+    let (deed, server) = match &confirm.answered {
+        Answered::Quit => return None,
+        Answered::Act(act) => (deed(act), guarded_name(model, act).1),
+        Answered::Create(plan) => {
+            let code = plan.draft.server.map(|id| model.store.server_code(id).to_owned());
+            (Deed::CreateInstance, code)
+        }
+    };
+    let guard = &model.settings.guard;
+    guard.refuses(deed, server.as_deref(), model.is_unlocked()).err()
+}
+
 /// Does what was confirmed, unless its target changed since it was asked.
 fn go(model: &mut Model, now: &Now) -> Vec<Effect> {
     look_again(model);
+    // What was allowed when it was asked may be locked or denied by now.
+    if let Some(problem) = refused(model) {
+        flash(model, now, NoticeLevel::Warning, problem.message, problem.hint);
+        return Vec::new();
+    }
     match model.layers.pop() {
-        Some(Layer::Confirm(confirm)) if confirm.may_go() => match confirm.answered {
-            Answered::Quit => vec![Effect::Quit],
-            Answered::Act(asked) => act::start(model, asked, now).1,
-            Answered::Create(plan) => super::form::send_instance(model, *plan, now),
-        },
+        Some(Layer::Confirm(confirm)) if confirm.may_go() => {
+            let mut consent = Consent::default();
+            if confirm.asks() {
+                consent = confirm.consent();
+            }
+            match confirm.answered {
+                Answered::Quit => vec![Effect::Quit],
+                Answered::Act(asked) if matches!(model.layers.last(), Some(Layer::Form(_))) => {
+                    super::form::dispatch(model, asked, consent, now)
+                }
+                Answered::Act(asked) => {
+                    // A name that no guard asks for is the dialog's own matter.
+                    let demands = demands(model, &asked);
+                    if !demands.asks() {
+                        consent = Consent::default();
+                    }
+                    act::start(model, asked, consent, now).1
+                }
+                Answered::Create(plan) => super::form::send_instance(model, *plan, consent, now),
+            }
+        }
         Some(stale) => {
             model.layers.push(stale);
             Vec::new()

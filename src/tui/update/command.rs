@@ -117,7 +117,12 @@ fn run(model: &mut Model, now: &Now) -> Vec<Effect> {
             changes: command.changes,
             output: command.output,
         };
-        let (_, started) = act::start(model, Act::Command(Box::new(run)), now);
+        let (_, started) = act::start(
+            model,
+            Act::Command(Box::new(run)),
+            crate::domain::guard::Consent::default(),
+            now,
+        );
         effects.extend(started);
     }
     effects

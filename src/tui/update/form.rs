@@ -1,6 +1,7 @@
 //! Forms: opening them, the keys in them, and sending them.
 
 use super::{act, ask, fields, flash, layer, send};
+use crate::domain::guard::Consent;
 use crate::tui::action::{Key, Place};
 use crate::tui::model::{
     Act, Choice, Effect, FieldId, FieldKind, Form, FormKind, Layer, Model, NoticeLevel, Now, PLAN_DELAY, PlanPreview,
@@ -291,13 +292,18 @@ fn submitted(model: &mut Model, now: &Now) -> Vec<Effect> {
         FormKind::NewTemplate => send::template_draft(form).map(|draft| Act::AddTemplate(Box::new(draft))),
     };
     match act {
-        Some(act) => dispatch(model, act, now),
+        Some(act) if ask::demands(model, &act).asks() => {
+            ask::act(model, act, now);
+            Vec::new()
+        }
+        Some(act) => dispatch(model, act, Consent::default(), now),
         None => Vec::new(),
     }
 }
 
-fn dispatch(model: &mut Model, act: Act, now: &Now) -> Vec<Effect> {
-    let (ticket, effects) = act::start(model, act, now);
+/// Sends what a form says; the form waits for its answer.
+pub(super) fn dispatch(model: &mut Model, act: Act, consent: Consent, now: &Now) -> Vec<Effect> {
+    let (ticket, effects) = act::start(model, act, consent, now);
     if let Some(Layer::Form(form)) = model.layers.last_mut() {
         form.sent = Some(ticket);
         form.problem = None;
@@ -306,7 +312,7 @@ fn dispatch(model: &mut Model, act: Act, now: &Now) -> Vec<Effect> {
 }
 
 /// Sends a new instance as its plan showed it, with the secret that the form holds.
-pub(super) fn send_instance(model: &mut Model, plan: PlanPreview, now: &Now) -> Vec<Effect> {
+pub(super) fn send_instance(model: &mut Model, plan: PlanPreview, consent: Consent, now: &Now) -> Vec<Effect> {
     let typed = match model.layers.last() {
         Some(Layer::Form(form)) => send::secret(form, FieldId::AdminPassword),
         _ => return Vec::new(),
@@ -319,5 +325,5 @@ pub(super) fn send_instance(model: &mut Model, plan: PlanPreview, now: &Now) -> 
         draft: Box::new(draft),
         expected: plan.expected,
     };
-    dispatch(model, act, now)
+    dispatch(model, act, consent, now)
 }

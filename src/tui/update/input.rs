@@ -130,6 +130,9 @@ fn interrupt(model: &mut Model, now: &Now) -> Vec<Effect> {
     } else if log::stop(model) {
         effects.push(Effect::StopLogRead);
         "stopped looking. ".to_owned()
+    } else if let Some(stopped) = super::bulk::stop(model, None, now) {
+        effects.extend(stopped);
+        "no more are begun. ".to_owned()
     } else if let Some((ticket, asked)) = model.asked.iter().next_back() {
         effects.push(Effect::CancelTask(*ticket));
         format!("stopping: {}. ", asked.verb)

@@ -1,11 +1,11 @@
 //! Keys for what lies over the panes.
 
-use super::{ask, columns, find, flash, form, log, palette, resettle, views};
+use super::{ask, bulk, columns, find, flash, form, log, palette, resettle, views};
 use crate::domain::SafeText;
 use crate::domain::command::Kind;
 use crate::domain::log::Pattern;
 use crate::tui::action::{ActionId, Found, Key, Place};
-use crate::tui::model::{Effect, Layer, Model, NoticeLevel, Now, insert, may_type};
+use crate::tui::model::{BulkField, Effect, Layer, Model, NoticeLevel, Now, insert, may_type};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
@@ -30,6 +30,8 @@ pub(super) fn key(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> V
         Some(Layer::LogPrompt(_)) => log::prompt_key(model, event, key),
         Some(Layer::Confirm(_)) => ask::key(model, event, key, now),
         Some(Layer::Command(_)) => super::command::key(model, event, key, now),
+        Some(Layer::Bulk(_)) => bulk::key(model, event, key, now),
+        Some(Layer::Receipts { .. }) => bulk::receipts_key(model, key, now),
         Some(Layer::Form(_)) => form::key(model, event, key, now),
         None => Vec::new(),
     }
@@ -189,6 +191,16 @@ pub(super) fn paste(model: &mut Model, text: &str, now: &Now) -> Vec<Effect> {
             prompt.wrong = None;
         }
         Some(Layer::Form(_)) => form::paste(model, text, now),
+        Some(Layer::Confirm(confirm)) if confirm.in_reason => {
+            if let Some(input) = &mut confirm.reason {
+                insert(input, line);
+            }
+        }
+        Some(Layer::Bulk(dialog)) if dialog.focus == BulkField::Reason => insert(&mut dialog.reason, line),
+        Some(Layer::Bulk(_)) => {
+            let text = "this has to be typed: a paste confirms nothing";
+            flash(model, now, NoticeLevel::Warning, text, None);
+        }
         Some(Layer::Confirm(confirm)) if confirm.typed.is_some() => {
             let text = "the name has to be typed: a paste confirms nothing";
             flash(model, now, NoticeLevel::Warning, text, None);

@@ -7,6 +7,7 @@ mod ask;
 
 mod attention;
 mod audit;
+mod bulk;
 mod columns;
 mod command;
 mod config;
@@ -16,7 +17,9 @@ mod form;
 mod home;
 mod input;
 mod layer;
+mod lock;
 mod log;
+mod marks;
 mod memory;
 mod pages;
 mod palette;
@@ -74,7 +77,12 @@ pub fn start(model: &mut Model, now: &Now) -> Vec<Effect> {
     if model.only_log {
         return log::next_file(model);
     }
-    vec![Effect::LoadFleet]
+    let mut effects = match model.settings.unlock {
+        Some(time) => lock::unlock(model, time, now),
+        None => Vec::new(),
+    };
+    effects.push(Effect::LoadFleet);
+    effects
 }
 
 /// Everything whose time has come.
@@ -85,6 +93,7 @@ fn due(model: &mut Model, now: &Now, effects: &mut Vec<Effect>) {
         model.mark_dirty();
         resettle(model);
     }
+    lock::due(model, now, effects);
     if past(model.quit_until) {
         model.quit_until = None;
     }

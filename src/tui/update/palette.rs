@@ -159,5 +159,6 @@ fn enter(model: &mut Model, now: &Now) -> Vec<Effect> {
             super::home::use_theme(model, name, now);
             Vec::new()
         }
+        Lead::Unlock(time) => super::lock::unlock(model, time, now),
     }
 }

@@ -328,6 +328,25 @@ pub(super) fn confirm(pen: &Pen<'_>, confirm: &Confirm, frame: &mut Frame<'_>) {
         }
     }
     let mut cursor = None;
+    if let Some(input) = &confirm.reason {
+        lines.push(Line::raw(""));
+        let mut row = pen.row(inner);
+        row.gap(2).text("Reason, kept by the audit: ", pen.style(Token::Text));
+        let start = usize::from(inner) - row.left();
+        let room = row.left().saturating_sub(2);
+        let scroll = input.visual_scroll(room.saturating_sub(1));
+        let value = crate::domain::SafeText::new(input.value());
+        let style = if confirm.in_reason {
+            Token::FieldFocus
+        } else {
+            Token::Field
+        };
+        row.cell(&text::skip(value.as_str(), scroll), room, pen.style(style));
+        if confirm.in_reason {
+            cursor = Some((start + input.visual_cursor().saturating_sub(scroll), lines.len()));
+        }
+        lines.push(row.line(Style::new()));
+    }
     if let Some((expected, input)) = &confirm.typed {
         lines.push(Line::raw(""));
         let mut row = pen.row(inner);
@@ -340,14 +359,21 @@ pub(super) fn confirm(pen: &Pen<'_>, confirm: &Confirm, frame: &mut Frame<'_>) {
         let scroll = input.visual_scroll(room.saturating_sub(1));
         let value = crate::domain::SafeText::new(input.value());
         row.cell(&text::skip(value.as_str(), scroll), room, pen.style(Token::FieldFocus));
-        cursor = Some((start + input.visual_cursor().saturating_sub(scroll), lines.len()));
+        if !confirm.in_reason {
+            cursor = Some((start + input.visual_cursor().saturating_sub(scroll), lines.len()));
+        }
         lines.push(row.line(Style::new()));
     }
+    let mut stale = 0;
     if let Some(why) = &confirm.stale {
         lines.push(Line::raw(""));
-        put(&mut lines, &format!("{} {why}", pen.glyphs.bad), pen.style(Token::Bad));
+        let why = crate::domain::SafeText::new(why);
+        for text in detail::wrap(&format!("{} {why}", pen.glyphs.bad), columns) {
+            put(&mut lines, &text, pen.style(Token::Bad));
+            stale += 1;
+        }
     }
-    let bottom = if confirm.typed.is_some() {
+    let bottom = if confirm.asks() {
         "Esc cancels"
     } else {
         "y does it · n or Esc cancels"
@@ -367,13 +393,15 @@ pub(super) fn confirm(pen: &Pen<'_>, confirm: &Confirm, frame: &mut Frame<'_>) {
     let cut = usize::from(body.saturating_sub(1)).max(1);
     if lines.len() > cut {
         // What has to be typed and why it can't be done stay; what explains is cut.
-        let keep = usize::from(confirm.typed.is_some()) * 2 + usize::from(confirm.stale.is_some()) * 2;
+        let fields = usize::from(confirm.typed.is_some()) + usize::from(confirm.reason.is_some());
+        let keep = fields * 2 + stale + usize::from(stale > 0);
+        let before = lines.len();
         let end = lines.split_off(lines.len() - keep.min(lines.len()));
         lines.truncate(cut.saturating_sub(end.len()));
         let shift = lines.len();
         lines.extend(end);
         if let Some((_, row)) = &mut cursor {
-            *row = shift + 1;
+            *row = shift + row.saturating_sub(before - keep.min(before));
         }
     }
     frame.render_widget(Paragraph::new(lines), Rect { height: body, ..inside });

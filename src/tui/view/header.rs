@@ -94,6 +94,16 @@ fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
             spans: vec![(text, on(Token::Warning))],
         });
     }
+    if model.settings.guard.read_only {
+        let (text, token) = match model.unlock_badge(pen.now) {
+            Some((left, ..)) => (format!("[unlocked {left}]"), Token::Bad),
+            None => ("[read-only]".to_owned(), Token::Warning),
+        };
+        parts.push(Part {
+            rank: 0,
+            spans: vec![(text, on(token))],
+        });
+    }
     if model.only_log {
         // There is no fleet here; with several files, which of them this is.
         let files = model.settings.files.len();

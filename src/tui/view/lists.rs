@@ -22,7 +22,12 @@ pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
         lists.shown(list).filter.is_empty(),
         lists.servers.selected.and_then(|id| store.server(id)),
     ) {
-        right = format!("{} of {} places", server.instance_count, server.spec.max_instances);
+        right = format!(
+            "{}{} of {} places",
+            pen.marked(list),
+            server.instance_count,
+            server.spec.max_instances
+        );
     }
     let title = pen.name(Pane::List, &number, &name);
     let inside = pen.pane(frame, pen.layout.list, Some(Pane::List), title, &right);
@@ -80,7 +85,9 @@ pub(super) fn rows(pen: &Pen<'_>, frame: &mut Frame<'_>, list: ListId, pane: Pan
         let (under, sign) = pen.under(pane, selected == Some(target(row)));
         let mut line = pen.row(inside.width);
         line.text(sign, pen.style(Token::Accent));
-        if pen.model.attention.is_changed(target(row)) {
+        if pen.model.marks.has(list, crate::tui::model::row_id(&row)) {
+            line.text(pen.glyphs.mark, pen.style(Token::Accent));
+        } else if pen.model.attention.is_changed(target(row)) {
             line.text(pen.glyphs.changed, pen.style(Token::Info));
         } else {
             line.gap(1);

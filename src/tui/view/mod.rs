@@ -1,6 +1,7 @@
 //! Draws the model. Only reads; what a frame costs is its visible rows.
 
 mod audit;
+mod bulk;
 mod cells;
 mod command;
 mod detail;
@@ -89,6 +90,12 @@ pub fn view(model: &Model, theme: &Theme, now: &Now, frame: &mut Frame<'_>) {
             Layer::Form(form) => form::draw(&pen, form, frame),
             Layer::Confirm(confirm) => form::confirm(&pen, confirm, frame),
             Layer::Story(story) => story::draw(&pen, story, frame),
+            Layer::Bulk(dialog) => bulk::plan(&pen, dialog, frame),
+            Layer::Receipts { id, scroll } => {
+                if let Some(run) = model.runs.iter().find(|run| run.id == *id) {
+                    bulk::receipts(&pen, run, *scroll, frame);
+                }
+            }
             Layer::Palette(palette) => find::palette(&pen, palette, frame),
             Layer::Columns(picker) => find::columns(&pen, picker, frame),
             Layer::Views(views) => find::views(&pen, views, frame),
@@ -252,11 +259,25 @@ impl Pen<'_> {
             return audit::count(self);
         }
         let looking = if lists.shown(list).is_looking() { "… " } else { "" };
+        let looking = format!("{}{looking}", self.marked(list));
         if filter.is_empty() {
             format!("{looking}{all}")
         } else {
             let filter = crate::domain::SafeText::new(filter.text());
             format!("{looking}{shown} of {all}  /{filter}")
+        }
+    }
+
+    /// How many of a list are marked, for its title.
+    fn marked(&self, list: ListId) -> String {
+        let ranging = if self.model.marks.range() == Some(list) {
+            " (range)"
+        } else {
+            ""
+        };
+        match self.model.marks.count(list) {
+            0 => String::new(),
+            marked => format!("{}{marked} marked{ranging} · ", self.glyphs.mark),
         }
     }
 

@@ -309,7 +309,7 @@ fn every_page_is_reached_by_its_digit_by_name_and_by_turning() {
     }
     dash.press("2");
     for page in PAGES.iter().skip(1).chain(PAGES.first()) {
-        dash.press("v");
+        dash.press("}");
         assert_eq!(dash.model.lists.tab, page.tab);
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn snap(name: &str, dash: &Dash) {
     });
 }
 
-fn at_all_sizes(name: &str, make: impl Fn((u16, u16)) -> Dash) {
+pub(super) fn at_all_sizes(name: &str, make: impl Fn((u16, u16)) -> Dash) {
     for size in SIZES {
         snap(name, &make(size));
     }

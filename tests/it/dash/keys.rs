@@ -71,7 +71,7 @@ fn panes_by_tab_digits_and_arrows() {
     }
     dash.press("4");
     assert_eq!((dash.model.focus, dash.model.lists.tab), (Pane::List, Tab::Templates));
-    dash.press("v");
+    dash.press("}");
     assert_eq!(dash.model.lists.tab, Tab::Jobs);
     dash.press("9");
     assert_eq!(dash.model.lists.tab, Tab::All);

@@ -1,9 +1,11 @@
 //! The dashboard without a terminal: keys in, effects and frames out.
 
 mod attention;
+mod bulk;
 mod finding;
 mod forms;
 mod frames;
+mod guards;
 mod happened;
 mod home;
 mod keys;

@@ -285,10 +285,21 @@ impl Storm {
         }
         let was_paste = matches!(message, Message::Input(Event::Paste(_)));
         let before = self.confirmable();
+        // A bulk that was begun goes on by itself as its parts end.
+        let runs = self.dash.model.runs.iter().any(|bulk| !bulk.run.is_over());
+        let (planned, typed_number) = self.planned();
+        let (began, typed_number) = (planned || runs, typed_number || runs);
         self.dash.mono_ms += u64::try_from(self.dice.below(200)).unwrap();
         self.dash.effects.clear();
         self.dash.tell(message.clone());
         for effect in self.dash.effects() {
+            if let Effect::ActWith { act, .. } = &effect {
+                assert!(!was_paste, "a paste acted: {act:?}");
+                assert!(began, "{act:?} of many without its plan");
+                if act.is_destructive() {
+                    assert!(typed_number, "{act:?} of many without their number typed");
+                }
+            }
             if let Effect::Act { act, .. } = &effect {
                 assert!(!was_paste, "a paste acted: {act:?}");
                 if act.is_destructive() {
@@ -305,6 +316,20 @@ impl Storm {
         }
         if self.expected().is_none() {
             self.typed_whole = false;
+        }
+    }
+
+    /// Whether a plan lies on top that may begin, and whether what it asks for was typed.
+    fn planned(&self) -> (bool, bool) {
+        match self.dash.model.layers.last() {
+            Some(Layer::Bulk(dialog)) => {
+                let typed = dialog
+                    .plan
+                    .to_type()
+                    .is_none_or(|expected| dialog.typed.value() == expected);
+                (dialog.may_go(), typed)
+            }
+            _ => (false, false),
         }
     }
 

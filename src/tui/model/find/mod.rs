@@ -23,4 +23,4 @@ pub use filter::Filter;
 pub use fold::fold;
 pub use parse::parse;
 pub(super) use run::{Base, Passed};
-pub use run::{Found, Request, Sort};
+pub use run::{Found, Request, Sort, passing};

@@ -4,6 +4,7 @@
 use super::super::Now;
 use super::super::fleet::Store;
 use super::super::orders::ListId;
+use super::expr::FilterError;
 use super::field::{Field, Kind, Value};
 use super::filter::Filter;
 use super::fold::fold;
@@ -185,6 +186,30 @@ impl Request {
         });
         Some(keyed.into_iter().map(|(_, at)| at).collect())
     }
+}
+
+/// The ids of what passes a filter, in the list's own order; of instances those of all servers.
+///
+/// # Errors
+/// What is wrong with the filter, and where.
+pub fn passing(list: ListId, text: &str, store: &Arc<Store>, now: &Now) -> Result<Vec<i64>, FilterError> {
+    let request = Request {
+        list,
+        seq: 0,
+        store: Arc::clone(store),
+        server: None,
+        filter: Arc::new(Filter::new(list, text)?),
+        sort: None,
+        now: now.clone(),
+        base: None,
+        passed: None,
+    };
+    let rows = match request.run(&|| false).and_then(|found| found.rows) {
+        Some(rows) => rows.to_vec(),
+        None => store.order(list, None).into_owned(),
+    };
+    let ids = rows.iter().filter_map(|at| store.row(list, *at));
+    Ok(ids.map(|row| super::super::marks::row_id(&row)).collect())
 }
 
 enum Key {

@@ -1,0 +1,237 @@
+//! Guards and read-only profiles, seen from the keys.
+
+use super::bulk::dash_with;
+use super::{Dash, fleet};
+use vigie::domain::guard::{Guard, Rule};
+use vigie::domain::{SafeText, ServerId};
+use vigie::tui::action::{ACTIONS, Group, allowed};
+use vigie::tui::model::{Act, Answer, Delta, Effect, Layer, UiSettings};
+
+const SIZE: (u16, u16) = (120, 35);
+
+fn settings(read_only: bool, rules: &str) -> UiSettings {
+    #[derive(serde::Deserialize)]
+    struct File {
+        #[serde(default)]
+        guard: Vec<Rule>,
+    }
+    let file: File = toml::from_str(rules).unwrap();
+    UiSettings {
+        guard: Guard {
+            profile: "prod".to_owned(),
+            read_only,
+            rules: file.guard,
+        },
+        ..UiSettings::default()
+    }
+}
+
+fn picture(read_only: bool, rules: &str) -> Dash {
+    let mut dash = Dash::with(settings(read_only, rules), SIZE);
+    dash.load(fleet::picture());
+    dash.effects();
+    dash
+}
+
+fn changes(dash: &mut Dash) -> Vec<Effect> {
+    dash.effects()
+        .into_iter()
+        .filter(|effect| matches!(effect, Effect::Act { .. } | Effect::ActWith { .. }))
+        .collect()
+}
+
+#[test]
+fn a_read_only_profile_refuses_every_change_with_words_and_says_so_in_the_header() {
+    let mut dash = picture(true, "");
+    dash.must_see("[read-only]");
+    for keys in [
+        "a m",
+        "a d",
+        "j j a a",
+        "n",
+        "e",
+        "4 a t",
+        "4 n",
+        "9 a x",
+        "5 a r",
+        "1 m a a m",
+    ] {
+        dash.press(keys).wait(400);
+        assert!(dash.model.layers.is_empty(), "{keys} opened something");
+        dash.press("y enter esc esc");
+        assert!(changes(&mut dash).is_empty(), "{keys}");
+    }
+    dash.press("1 a m");
+    dash.must_see("read-only (`:unlock 10m`)");
+    // Looking goes on.
+    dash.press("esc t");
+    assert_eq!(changes(&mut dash).len(), 1);
+    // The table says the same of every action that changes something.
+    let dash = picture(true, "");
+    for action in ACTIONS.iter().filter(|action| action.group == Group::Act) {
+        assert!(allowed(action.id, &dash.model.situation()).is_err(), "{}", action.name);
+    }
+}
+
+#[test]
+fn it_is_unlocked_for_a_time_that_counts_down_and_ends_by_itself() {
+    let mut dash = picture(true, "");
+    dash.press(":").enter("unlock 2m").press("enter");
+    assert!(
+        dash.effects()
+            .iter()
+            .any(|effect| matches!(effect, Effect::Unlock(Some(_))))
+    );
+    dash.must_see("[unlocked 2m]");
+    dash.wait(61_000);
+    dash.must_see("[unlocked 59s]");
+    dash.press("a m").wait(400);
+    dash.must_see("Put server prod-1 in maintenance?");
+    // The time is over while the question is open: it is not answered any more.
+    dash.wait(60_000);
+    dash.must_see("[read-only]");
+    assert!(dash.effects().iter().any(|effect| *effect == Effect::Unlock(None)));
+    dash.press("y");
+    assert!(changes(&mut dash).is_empty(), "it is read-only again");
+    dash.press("esc :").enter("unlock 9h");
+    dash.press("enter");
+    assert!(dash.model.unlocked.is_none(), "more than a night is refused");
+    dash.press("esc :").enter("unlock").press("enter");
+    dash.must_see("[unlocked 10m]");
+    dash.press(":").enter("lock").press("enter");
+    dash.must_see("[read-only]");
+}
+
+#[test]
+fn the_badge_wakes_nobody_when_nothing_is_unlocked() {
+    let deadline = |dash: &Dash| dash.model.next_deadline(&dash.now());
+    assert_eq!(deadline(&picture(true, "")), deadline(&picture(false, "")));
+}
+
+#[test]
+fn what_a_guard_denies_is_greyed_with_its_reason_and_elsewhere_allowed() {
+    let mut dash = picture(
+        false,
+        "[[guard]]\nserver = 'prod-1'\naction = 'server.maintenance'\ndeny = 'month end'",
+    );
+    dash.press("a m").wait(400);
+    assert!(dash.model.layers.is_empty());
+    dash.must_see("a guard forbids to put a server in maintenance on prod-1: month end");
+    dash.press("j a m").wait(400);
+    dash.must_see("Put server prod-2 in maintenance?");
+}
+
+#[test]
+fn a_guards_name_and_reason_are_asked_for_and_sent() {
+    let mut dash = picture(
+        false,
+        "[[guard]]\naction = 'server.activate'\nserver = 'prod-*'\ntype_name = true\nreason = true",
+    );
+    let mut off = fleet::server(2, "prod-2", 50, 0);
+    off.intent = vigie::domain::server::Intent::Disabled;
+    dash.answer(Answer::Delta(Box::new(Delta {
+        servers: vec![off],
+        ..Delta::default()
+    })));
+    dash.press("j a a").wait(400);
+    dash.must_see("Reason, kept by the audit");
+    dash.must_see("Type prod-2 to go on");
+    dash.press("enter enter enter");
+    assert!(changes(&mut dash).is_empty(), "nothing was given");
+    dash.enter("disk replaced")
+        .press("enter")
+        .enter("prod-1")
+        .press("enter");
+    assert!(changes(&mut dash).is_empty(), "another one's name");
+    dash.press("ctrl-u").enter("prod-2").press("enter");
+    let sent = changes(&mut dash);
+    let [Effect::ActWith { act, consent, .. }] = &sent[..] else {
+        panic!("{sent:?}");
+    };
+    assert!(matches!(
+        act,
+        Act::Activate {
+            server: ServerId(2),
+            ..
+        }
+    ));
+    assert_eq!(consent.typed.as_deref(), Some("prod-2"));
+    assert_eq!(consent.reason, Some(SafeText::new("disk replaced")));
+}
+
+#[test]
+fn of_many_no_more_than_a_guard_allows_and_its_reason_is_asked() {
+    let rules = "[[guard]]\naction = 'server.maintenance'\nmax_bulk = 2\nreason = true";
+    let mut dash = dash_with(settings(false, rules), SIZE);
+    dash.press("m a a m").wait(400);
+    dash.must_see("Put 2 servers in maintenance? 4 passed over.");
+    dash.must_see("beyond the limit of 2");
+    dash.must_see("a guard allows 2 in one go");
+    // A higher limit can be typed, and begins nothing.
+    dash.press("shift-tab shift-tab shift-tab backspace").enter("5");
+    let Some(Layer::Bulk(dialog)) = dash.model.layers.last() else {
+        panic!("no plan");
+    };
+    assert_eq!(dialog.plan.over(), Some(2));
+    assert!(!dialog.may_go());
+    dash.press("backspace").enter("2");
+    dash.press("tab tab tab").enter("kernel update").press("tab tab enter");
+    let sent = changes(&mut dash);
+    assert_eq!(sent.len(), 2, "{sent:?}");
+    for effect in sent {
+        let Effect::ActWith { consent, .. } = effect else {
+            panic!()
+        };
+        assert_eq!(consent.bulk, 2);
+        assert_eq!(consent.reason, Some(SafeText::new("kernel update")));
+    }
+}
+
+#[test]
+fn a_question_says_what_changed_since_it_was_opened() {
+    let mut dash = picture(false, "");
+    dash.press("j a m").wait(400);
+    let mut changed = dash.model.store.server(ServerId(2)).unwrap().clone();
+    changed.version += 1;
+    changed.spec.max_instances = 60;
+    changed.intent = vigie::domain::server::Intent::Disabled;
+    dash.answer(Answer::Delta(Box::new(Delta {
+        servers: vec![changed],
+        ..Delta::default()
+    })));
+    dash.must_see("It was changed meanwhile: state active → disabled");
+    dash.must_see("max_instances 50");
+    dash.press("y tab enter");
+    assert!(changes(&mut dash).is_empty(), "nothing is done");
+}
+
+#[test]
+fn frames() {
+    use super::frames::at_all_sizes;
+    let loaded = |size, rules: &str, read_only: bool| {
+        let mut dash = Dash::with(settings(read_only, rules), size);
+        dash.load(fleet::picture());
+        dash
+    };
+    at_all_sizes("guard_read_only", |size| {
+        let mut dash = loaded(size, "", true);
+        dash.press("1 a").wait(400);
+        dash
+    });
+    at_all_sizes("guard_unlocked", |size| {
+        let mut dash = loaded(size, "", true);
+        dash.press(":").enter("unlock 9m").press("enter");
+        dash
+    });
+    at_all_sizes("guard_question", |size| {
+        let mut dash = loaded(size, "[[guard]]\nreason = true\ntype_name = true", false);
+        dash.press("1 a m").wait(400).enter("kernel update");
+        dash
+    });
+    at_all_sizes("guard_bulk", |size| {
+        let rules = "[[guard]]\nreason = true\ntype_name = true\nmax_bulk = 3";
+        let mut dash = dash_with(settings(false, rules), size);
+        dash.press("1 m a a m").wait(400).enter("kernel update").press("tab");
+        dash
+    });
+}
