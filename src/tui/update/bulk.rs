@@ -253,8 +253,7 @@ fn drive(model: &mut Model, id: u64, now: &Now) -> Vec<Effect> {
     let Some(at) = model.runs.iter().position(|run| run.id == id) else {
         return effects;
     };
-    loop {
-        let Some(bulk) = model.runs.get_mut(at) else { break };
+    while let Some(bulk) = model.runs.get_mut(at) {
         let begun = bulk.run.begin();
         if begun.is_empty() {
             break;
