@@ -301,9 +301,25 @@ pub(super) fn audit(tx: &Connection, op: &Op, action: &str, done: &Done, refused
 }
 
 /// A write transaction from its first statement on, so that it never has to give up midway.
+///
+/// SQLite's own waiting soon asks only every 100 ms, and between two processes that write without a pause it then
+/// hardly ever meets the moment in which nobody does. This asks every few milliseconds, for as long.
 pub(super) fn begin(conn: &mut Connection) -> Result<Transaction<'_>> {
-    conn.transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(store)
+    let conn: &Connection = conn;
+    let began = Instant::now();
+    conn.busy_timeout(Duration::ZERO).map_err(store)?;
+    let begun = loop {
+        match Transaction::new_unchecked(conn, TransactionBehavior::Immediate) {
+            Err(e) if is_busy(&e) && began.elapsed() < BUSY => {
+                // Not in step with whoever writes.
+                let uneven = began.elapsed().subsec_nanos() % 3_000_000;
+                std::thread::sleep(Duration::from_millis(1) + Duration::from_nanos(uneven.into()));
+            }
+            answer => break answer,
+        }
+    };
+    conn.busy_timeout(BUSY).map_err(store)?;
+    begun.map_err(store)
 }
 
 /// Refuses a row that changed since it was read, with what was done to it meanwhile.

@@ -70,6 +70,18 @@ fn writer() {
     });
 }
 
+/// Writers that end with the test, whichever way it ends.
+struct Writers(Vec<Child>);
+
+impl Drop for Writers {
+    fn drop(&mut self) {
+        for writer in &mut self.0 {
+            let _ = writer.kill();
+            let _ = writer.wait();
+        }
+    }
+}
+
 /// A pseudo-random number, from a seed that is printed.
 fn random(seed: &mut u64) -> u64 {
     *seed ^= *seed << 13;
@@ -93,24 +105,37 @@ fn kill_rounds(rounds: u32, seed: &mut u64) -> u64 {
     let mut total = 0;
     for round in 0..rounds {
         let words: Vec<String> = (0..3).map(|w| format!("{round}-{w}")).collect();
-        let mut writers: Vec<Child> = words.iter().map(|word| helper("writer", dir.path(), word)).collect();
+        let mut writers = Writers(words.iter().map(|word| helper("writer", dir.path(), word)).collect());
         // Killed at any moment of its life, opening included; mostly while it writes.
         let patience = Instant::now() + Duration::from_secs(30);
         let ready =
             |word: &String| std::fs::metadata(dir.path().join(format!("ack-{word}"))).is_ok_and(|m| m.len() > 0);
         if !random(seed).is_multiple_of(8) {
             while !words.iter().all(ready) {
-                assert!(Instant::now() < patience, "the writers never wrote");
+                let ended = writers
+                    .0
+                    .iter_mut()
+                    .position(|writer| writer.try_wait().unwrap().is_some());
+                if let Some(ended) = ended {
+                    let out = writers.0.swap_remove(ended).wait_with_output().unwrap();
+                    panic!(
+                        "round {round}: a writer ended: {}",
+                        String::from_utf8_lossy(&out.stderr)
+                    );
+                }
+                let wrote: Vec<bool> = words.iter().map(ready).collect();
+                assert!(
+                    Instant::now() < patience,
+                    "round {round}: which of the writers wrote: {wrote:?}"
+                );
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
         std::thread::sleep(Duration::from_micros(random(seed) % 60_000));
-        for writer in &mut writers {
+        for writer in &mut writers.0 {
             writer.kill().unwrap();
         }
-        for mut writer in writers {
-            writer.wait().unwrap();
-        }
+        drop(writers);
         total += verify(&path, dir.path(), &words);
     }
     total
@@ -201,6 +226,9 @@ fn soak_nothing_acknowledged_is_lost_to_kill_9() {
         let some = 50.min(rounds - done);
         count += kill_rounds(some, &mut seed);
         done += some;
+        if done % 500 == 0 {
+            eprintln!("D1: {done} rounds so far, {:?}", began.elapsed());
+        }
     }
     eprintln!(
         "D1: seed {first}, {done} rounds × 3 processes, {count} acknowledged, 0 lost, {:?}",

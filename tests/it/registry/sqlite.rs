@@ -302,6 +302,35 @@ async fn a_busy_registry_answers_in_time_and_says_so() {
     r.add_server(&op(), &server_spec("prod-1", 2)).await.unwrap();
 }
 
+/// Others write, and leave it free for a moment now and then: who waits doesn't miss that moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_others_takes_the_first_moment_in_which_nobody_writes() {
+    let r = super::store().await;
+    let conn = raw(&r);
+    let (rounds, mut met) = (8, 0);
+    for n in 0..rounds {
+        conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let other = r.another().await;
+        let added = tokio::spawn(async move {
+            let spec = server_spec(&format!("prod-{n}"), 2);
+            let added = other.add_server(&op(), &spec).await;
+            (added, Instant::now())
+        });
+        // It has waited for a while by then.
+        tokio::time::sleep(Duration::from_millis(700 + 13 * n)).await;
+        conn.execute_batch("ROLLBACK").unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let taken_again = Instant::now();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        conn.execute_batch("ROLLBACK").unwrap();
+        let (added, at) = added.await.unwrap();
+        added.unwrap();
+        met += u64::from(at < taken_again + Duration::from_millis(200));
+    }
+    assert!(met >= rounds - 1, "{met} of {rounds} moments were met");
+}
+
 /// 1,000 servers and 100,000 instances, through the schema's own triggers.
 fn fleet(r: &Bench) {
     let conn = raw(r);
