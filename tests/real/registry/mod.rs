@@ -1,6 +1,7 @@
 //! The contract that every registry keeps, on PostgreSQL; and what is PostgreSQL's alone.
 
 mod audit;
+mod backup;
 mod changes;
 mod claims;
 #[path = "../../it/registry/contract.rs"]
