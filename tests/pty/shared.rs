@@ -337,13 +337,16 @@ fn the_same_key_twice(fleet: &Sandbox, registry: &dyn Registry, runtime: &Runtim
     }
     let jobs = || {
         let filter = JobFilter {
-            limit: 2_000,
+            limit: 5_000,
             ..JobFilter::default()
         };
         runtime.block_on(registry.jobs(&filter)).expect("jobs")
     };
-    let mut widest = Duration::ZERO;
-    for round in 0..rounds {
+    let (mut widest, mut counted, mut round) = (Duration::ZERO, 0, 0);
+    // Those that came too far apart, on a machine that had other things to do, don't count.
+    while counted < rounds {
+        round += 1;
+        assert!(round <= rounds * 2 + 5, "{counted} of {round} times within 50 ms");
         let before = jobs().len();
         sessions.iter_mut().for_each(about_to_delete);
         // Who comes first takes turns.
@@ -351,7 +354,11 @@ fn the_same_key_twice(fleet: &Sandbox, registry: &dyn Registry, runtime: &Runtim
         let pressed = Instant::now();
         sessions[0].type_in("\r");
         sessions[1].type_in("\r");
-        widest = widest.max(pressed.elapsed());
+        let apart = pressed.elapsed();
+        if apart <= Duration::from_millis(50) {
+            counted += 1;
+            widest = widest.max(apart);
+        }
         for session in &sessions {
             session.until_screen("the dialog to go", |screen| {
                 !screen.contents().contains("Delete instance twice")
@@ -383,9 +390,8 @@ fn the_same_key_twice(fleet: &Sandbox, registry: &dyn Registry, runtime: &Runtim
             });
         }
     }
-    assert!(widest < Duration::from_millis(200), "the keys were {widest:?} apart");
     println!(
-        "J11: {rounds} of {rounds} times exactly one job on {}, the keys at most {widest:?} apart",
+        "J11: {counted} of {counted} times exactly one job on {}, the keys at most {widest:?} apart",
         registry.place()
     );
     for mut session in sessions {

@@ -49,7 +49,20 @@ async fn request(fleet: &Fleet, kind: JobKind, template: TemplateId, name: &str)
             let id = fleet.add_template(name, &format!("t_{}", name.replace('-', "_"))).await;
             Request::TemplateCreate(id)
         }
-        _ => fleet.instance(template, name),
+        JobKind::TemplateAdopt => {
+            // Thawed, it is there to be adopted.
+            if fleet.template(template).await.facts.frozen {
+                fleet.done(Request::TemplateThaw(template)).await;
+            }
+            Request::TemplateAdopt(template)
+        }
+        JobKind::TemplateThaw => {
+            if !fleet.template(template).await.facts.frozen {
+                fleet.done(Request::TemplateAdopt(template)).await;
+            }
+            Request::TemplateThaw(template)
+        }
+        JobKind::InstanceCreate => fleet.instance(template, name),
     }
 }
 
@@ -98,7 +111,8 @@ async fn killed_at_random(kind: JobKind, reach: Reach) {
         let (was, had) = (before.databases.len(), before.filestores.len());
         let wanted = match kind {
             JobKind::InstanceDelete => (was - 1, had - 1),
-            _ => (was + 1, had + 1),
+            JobKind::TemplateAdopt | JobKind::TemplateThaw => (was, had),
+            JobKind::InstanceCreate | JobKind::TemplateCreate => (was + 1, had + 1),
         };
         assert_eq!((databases, files), wanted, "round {round}: {after:#?}");
         assert!(
@@ -109,8 +123,18 @@ async fn killed_at_random(kind: JobKind, reach: Reach) {
             !after.filestores.iter().any(|name| name.starts_with('.')),
             "round {round}"
         );
-        if kind == JobKind::InstanceCreate {
-            fleet.assert_made(&name).await;
+        match kind {
+            JobKind::InstanceCreate => fleet.assert_made(&name).await,
+            JobKind::TemplateAdopt | JobKind::TemplateThaw => {
+                let frozen = kind == JobKind::TemplateAdopt;
+                let flags = format!("open={} template={frozen}", !frozen);
+                assert!(
+                    after.databases["template_restaurant"].contains(&flags),
+                    "round {round}: {after:#?}"
+                );
+                assert_eq!(fleet.template(template).await.facts.frozen, frozen, "round {round}");
+            }
+            JobKind::InstanceDelete | JobKind::TemplateCreate => {}
         }
         fleet.clear(&name).await;
     }
@@ -139,4 +163,14 @@ async fn instances_are_deleted_whenever_their_workers_are_killed() {
 #[tokio::test]
 async fn templates_are_created_whenever_their_workers_are_killed() {
     killed_at_random(JobKind::TemplateCreate, Reach::All).await;
+}
+
+#[tokio::test]
+async fn templates_are_adopted_whenever_their_workers_are_killed() {
+    killed_at_random(JobKind::TemplateAdopt, Reach::All).await;
+}
+
+#[tokio::test]
+async fn templates_are_thawed_whenever_their_workers_are_killed() {
+    killed_at_random(JobKind::TemplateThaw, Reach::All).await;
 }

@@ -5,6 +5,7 @@ mod checks;
 mod claims;
 mod crew;
 mod evidence;
+mod full;
 mod ground;
 mod storm;
 mod takeover;

@@ -4,10 +4,11 @@ use super::crew::{Hand, worker};
 use super::evidence::{given, judge};
 use super::ground::Ground;
 use super::wire::Wire;
-use super::{quantile, soak};
+use super::{Dice, quantile, soak};
 use crate::jobs_kit::wait_until;
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use vigie::domain::JobId;
 use vigie::domain::job::{JobKind, JobState, StepState};
@@ -28,9 +29,29 @@ async fn holders(ground: &Ground) -> BTreeMap<JobId, (i64, String)> {
         .collect()
 }
 
-/// Two workers, on hosts of their own where `elsewhere`; one holds all jobs, the other has nothing to do. The one is
-/// killed, and it is measured how long each of its jobs waits for the other; then they change places.
-async fn takeovers(elsewhere: bool, rounds: usize, jobs: usize, settings: &str) -> Vec<Duration> {
+/// How a crew is watched while its workers die.
+struct Watch {
+    /// On hosts of their own, each of them: only their leases tell.
+    elsewhere: bool,
+    workers: usize,
+    jobs: usize,
+    kills: usize,
+    /// From one death to the next, at least.
+    every: Duration,
+    settings: &'static str,
+}
+
+/// One that was killed, and those of its jobs that nobody has taken over yet, with their tokens.
+struct Dead {
+    at: Instant,
+    identity: String,
+    jobs: BTreeMap<JobId, i64>,
+}
+
+/// A crew holds jobs that never end. Again and again one of those who hold some is killed, and another one begins
+/// elsewhere. How long it took each time until the last of its jobs was another's: several wait at once, so that
+/// hundreds of deaths take minutes.
+async fn takeovers(watch: &Watch) -> Vec<Duration> {
     let ground = Ground::with_templates(1).await;
     let place = &ground.places[0].server;
     let mut spec = place.spec.clone();
@@ -41,108 +62,140 @@ async fn takeovers(elsewhere: bool, rounds: usize, jobs: usize, settings: &str) 
         .edit_server(&op(), place.id, place.version, &spec)
         .await
         .unwrap();
-    let mut ids = Vec::new();
-    for number in 0..jobs {
-        ids.push(ground.queue(ground.instance(0, &format!("held-{number}"))).await.id);
+    for number in 0..watch.jobs {
+        ground.queue(ground.instance(0, &format!("held-{number}"))).await;
     }
     // From now on the server's PostgreSQL takes what it is told and answers nothing: every job stands still, and
     // nothing moves but leases.
-    let dead = Wire::to(ground.tenants.port()).await;
-    dead.cut();
-    spec.db_port = dead.port;
+    let silent = Wire::to(ground.tenants.port()).await;
+    silent.cut();
+    spec.db_port = silent.port;
     ground
         .registry()
         .edit_server(&op(), server.id, server.version, &spec)
         .await
         .unwrap();
+    // Half of the crew can hold all jobs: those of the dead find room.
+    let room = (watch.jobs * 2).div_ceil(watch.workers);
     let address = ground.shared.address();
     let settings = format!(
-        "[limits]\nconnect = \"20m\"\ncall = \"20m\"\n[worker]\nchecks = false\nconcurrency = 64\nper_server = 0\n{settings}"
+        "[limits]\nconnect = \"60m\"\ncall = \"60m\"\n[worker]\nchecks = false\nconcurrency = {room}\nper_server = 0\n{}",
+        watch.settings
     );
-    let start = |crew: usize, round: usize| -> Hand {
-        let config = ground.config(&format!("crew-{crew}-{round}"), &address, &settings);
-        let host = elsewhere.then(|| format!("host-{crew}"));
+    let born = AtomicUsize::new(0);
+    let start = || -> Hand {
+        let number = born.fetch_add(1, Ordering::Relaxed);
+        let config = ground.config(&format!("crew-{number}"), &address, &settings);
+        let host = watch.elsewhere.then(|| format!("host-{number}"));
         Hand::start(move || worker(&config, "", host.as_deref()))
     };
-    let mut times = Vec::new();
-    let mut holder = start(0, 0);
-    wait_until("all jobs to be held", || async { holders(&ground).await.len() == jobs }).await;
-    for round in 1..=rounds {
-        let mut next = start(round % 2, round);
-        wait_until("the next worker", || async {
-            let known = ground.registry().workers().await.unwrap();
-            known
-                .iter()
-                .any(|worker| worker.id.contains(&format!(":{}:", next.pid())))
-        })
-        .await;
-        // Not in step with the holder's heartbeat.
-        tokio::time::sleep(Duration::from_millis(137 * round as u64)).await;
-        let before = holders(&ground).await;
-        assert_eq!(before.len(), jobs);
-        let taker = format!(":{}:", next.pid());
-        holder.kill();
-        let killed = Instant::now();
-        let mut waiting: Vec<JobId> = ids.clone();
-        while !waiting.is_empty() {
-            assert!(
-                killed.elapsed() < Duration::from_secs(60),
-                "{} were not taken over",
-                waiting.len()
-            );
-            let now = holders(&ground).await;
-            waiting.retain(|id| {
-                let taken = now
+    let mut dice = Dice::new("takeover");
+    let mut crew: Vec<Hand> = (0..watch.workers).map(|_| start()).collect();
+    wait_until("all jobs to be held", || async {
+        holders(&ground).await.len() == watch.jobs
+    })
+    .await;
+    let (mut dead, mut times): (Vec<Dead>, Vec<Duration>) = (Vec::new(), Vec::new());
+    let (mut kills, mut next) = (0, Instant::now());
+    while kills < watch.kills || !dead.is_empty() {
+        let held = holders(&ground).await;
+        let now = Instant::now();
+        dead.retain_mut(|one| {
+            one.jobs.retain(|id, token| {
+                let taken = held
                     .get(id)
-                    .is_some_and(|(token, by)| *token > before[id].0 && by.contains(&taker));
-                if taken {
-                    times.push(killed.elapsed());
-                }
+                    .is_some_and(|(newer, by)| newer > token && *by != one.identity);
                 !taken
             });
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            assert!(
+                one.at.elapsed() < Duration::from_secs(60),
+                "{}'s jobs {:?} were not taken over",
+                one.identity,
+                one.jobs
+            );
+            if one.jobs.is_empty() {
+                times.push(now.duration_since(one.at));
+            }
+            !one.jobs.is_empty()
+        });
+        let at = dice.below(crew.len());
+        let of = |hand: &Hand| {
+            let pid = format!(":{}:", hand.pid());
+            let mine = held.iter().filter(|(_, (_, by))| by.contains(&pid));
+            mine.map(|(id, (token, by))| (*id, *token, by.clone()))
+                .collect::<Vec<_>>()
+        };
+        let mine = of(&crew[at]);
+        if kills < watch.kills && now >= next && !mine.is_empty() {
+            assert!(crew.iter_mut().all(Hand::lives), "a worker ended by itself");
+            crew[at].kill();
+            dead.push(Dead {
+                at: Instant::now(),
+                identity: mine[0].2.clone(),
+                jobs: mine.iter().map(|(id, token, _)| (*id, *token)).collect(),
+            });
+            crew[at] = start();
+            kills += 1;
+            // Not in step with anybody's heartbeat.
+            next = Instant::now() + watch.every + Duration::from_millis(dice.below(500) as u64);
         }
-        std::mem::swap(&mut holder, &mut next);
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    holder.kill();
+    assert_eq!(times.len(), watch.kills);
     times
 }
 
+/// J4: so many deaths, on the same host and on another's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn soak_a_dead_workers_jobs_are_soon_anothers() {
-    let short = "lease = \"3s\"\nheartbeat = \"1s\"\n";
-    let (rounds, jobs, settings) = if soak() { (5, 40, "") } else { (1, 8, short) };
+    let (here, there) = if soak() {
+        // The leases that operators have: 20 s, renewed every 5 s.
+        let watch = |elsewhere, every| Watch {
+            elsewhere,
+            workers: 12,
+            jobs: 36,
+            kills: 200,
+            every: Duration::from_millis(every),
+            settings: "",
+        };
+        (watch(false, 1_500), watch(true, 2_500))
+    } else {
+        let watch = |elsewhere| Watch {
+            elsewhere,
+            workers: 3,
+            jobs: 6,
+            kills: 3,
+            every: Duration::from_millis(500),
+            settings: "lease = \"3s\"\nheartbeat = \"1s\"\n",
+        };
+        (watch(false), watch(true))
+    };
     let others = other_hosts();
     if !others {
         eprintln!("NOT RUN: takeover from another host (unshare --uts is not allowed here)");
     }
     if soak() || !others {
-        let mut here = takeovers(false, rounds, jobs, settings).await;
-        assert!(quantile(&mut here, 1.0) < Duration::from_secs(20), "{here:?}");
-        eprintln!(
-            "J4: workers killed on the same host, {} jobs: taken over after {:?} p50, {:?} p99",
-            here.len(),
-            quantile(&mut here, 0.5),
-            quantile(&mut here, 0.99)
-        );
+        tell("the same host", &mut takeovers(&here).await, Duration::from_secs(20));
     }
-    if !others {
-        return;
+    if others {
+        tell("another host", &mut takeovers(&there).await, Duration::from_secs(30));
     }
-    let mut there = takeovers(true, rounds, jobs, settings).await;
-    assert!(quantile(&mut there, 1.0) <= Duration::from_secs(30), "{there:?}");
+}
+
+fn tell(place: &str, times: &mut [Duration], limit: Duration) {
     eprintln!(
-        "J4: workers killed on another host ({}), {} jobs: taken over after {:?} p50, {:?} p99, {:?} at most",
+        "J4: {} workers killed on {place} ({}): the last of their jobs was another's after {:?} p50, {:?} p99, {:?} at most",
+        times.len(),
         if soak() {
             "lease 20 s, heartbeat 5 s"
         } else {
             "lease 3 s, heartbeat 1 s"
         },
-        there.len(),
-        quantile(&mut there, 0.5),
-        quantile(&mut there, 0.99),
-        quantile(&mut there, 1.0)
+        quantile(times, 0.5),
+        quantile(times, 0.99),
+        quantile(times, 1.0)
     );
+    assert!(quantile(times, 1.0) <= limit, "{times:?}");
 }
 
 /// A job at each of its steps: the registry stops for longer than a lease, and comes back.

@@ -160,3 +160,15 @@ async fn make_registry(client: &tokio_postgres::Client, cluster: &Cluster, name:
             .expect("granting");
     }
 }
+
+/// How many times longer a busy machine may take: its cores are shared.
+pub(crate) fn slack() -> u32 {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: f64 = load.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0.0);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as f64;
+    if load > cores {
+        1 + (2.0 * load / cores).ceil() as u32
+    } else {
+        1
+    }
+}
