@@ -1,6 +1,7 @@
 //! Values as settings are written: durations such as `15m`, percentages, optional texts. Each parser
 //! says what it found and what it expected.
 
+use crate::domain::span;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
@@ -9,14 +10,6 @@ use std::time::Duration;
 /// A length of time as an operator writes it: `500ms`, `2s`, `15m`, `12h`, `30d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
-
-const UNITS: [(&str, u64); 5] = [
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-];
 
 impl Span {
     /// So many milliseconds.
@@ -40,24 +33,18 @@ impl Span {
     /// When the text is no number with a unit, or the time is nil or over ten years.
     pub fn parse(text: &str) -> Result<Self, String> {
         const EXPECTED: &str = "expected a time such as \"500ms\", \"2s\", \"15m\", \"12h\" or \"30d\"";
-        let wrong = || format!("found {text:?}, {EXPECTED}");
-        let digits = text.trim();
-        let at = digits.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-        let (number, unit) = digits.split_at(at);
-        let number: u64 = number.parse().map_err(|_| wrong())?;
-        let (_, factor) = UNITS.iter().find(|(u, _)| *u == unit.trim()).ok_or_else(wrong)?;
-        let ms = number.checked_mul(*factor).ok_or_else(wrong)?;
-        if ms == 0 || ms > 3_650 * 86_400_000 {
-            return Err(format!("found {text:?}, expected a time over nil and at most 3650d"));
+        let time = span::read(text).ok_or_else(|| format!("found {text:?}, {EXPECTED}"))?;
+        if time > Self::days(3_650).0 {
+            return Err(format!("found {text:?}, expected a time of at most 3650d"));
         }
-        Ok(Self::ms(ms))
+        Ok(Self(time))
     }
 }
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = self.as_ms();
-        let (unit, factor) = UNITS
+        let (unit, factor) = span::UNITS
             .iter()
             .rev()
             .find(|(_, factor)| ms >= *factor && ms.is_multiple_of(*factor))

@@ -387,19 +387,10 @@ pub fn unlock_time(text: &str) -> Result<Duration, String> {
     if text.is_empty() {
         return Ok(UNLOCK_USUAL);
     }
-    let wrong = || format!("found {text:?}, expected a time such as 90s, 10m or 2h");
-    let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (number, unit) = text.split_at(at);
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let factor = match unit.trim() {
-        "s" => 1,
-        "m" | "min" => 60,
-        "h" => 3600,
-        _ => return Err(wrong()),
-    };
-    let time = number.checked_mul(factor).map(Duration::from_secs).ok_or_else(wrong)?;
-    if time.is_zero() || time > UNLOCK_MOST {
-        return Err(format!("found {text:?}, expected more than nothing and at most 8h"));
+    let time =
+        super::span::read(text).ok_or_else(|| format!("found {text:?}, expected a time such as 90s, 10m or 2h"))?;
+    if time > UNLOCK_MOST {
+        return Err(format!("found {text:?}, expected at most 8h"));
     }
     Ok(time)
 }

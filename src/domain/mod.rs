@@ -23,6 +23,7 @@ pub mod rights;
 pub mod saga;
 pub mod secret;
 pub mod server;
+pub mod span;
 pub mod template;
 pub mod text;
 pub mod timeline;

@@ -4,19 +4,11 @@ use super::{Ask, FACTS, Kind, LIMIT_MOST, Part};
 use std::time::Duration;
 
 pub(super) fn span(text: &str) -> Result<Duration, String> {
-    let wrong =
-        || format!("found the time limit {text:?}, expected a time such as \"30s\", \"5m\" or \"2h\", at most 24h");
-    let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (number, unit) = text.split_at(at);
-    let factor = match unit.trim() {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err(wrong()),
-    };
-    let seconds = number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor));
-    let limit = Duration::from_secs(seconds.filter(|n| *n > 0).ok_or_else(wrong)?);
-    if limit > LIMIT_MOST { Err(wrong()) } else { Ok(limit) }
+    super::super::span::read(text)
+        .filter(|limit| *limit <= LIMIT_MOST)
+        .ok_or_else(|| {
+            format!("found the time limit {text:?}, expected a time such as \"30s\", \"5m\" or \"2h\", at most 24h")
+        })
 }
 
 pub(super) fn check(ask: &Ask) -> Result<(), String> {
