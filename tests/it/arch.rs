@@ -64,6 +64,35 @@ fn nothing_speaks_of_places_that_are_not_the_projects() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The contract is asked of every method that a store has: one that is added is tried on every store.
+#[test]
+fn the_contract_calls_every_method_of_the_registry() {
+    let source = std::fs::read_to_string(root().join("src/registry/mod.rs")).expect("the trait");
+    let (_, body) = source.split_once("pub trait Registry").expect("the trait");
+    let body = body.split_once("\n}\n").expect("its end").0;
+    let methods: Vec<&str> = body
+        .lines()
+        .filter_map(|line| {
+            let line = line.strip_prefix("    ")?;
+            let name = line.strip_prefix("async fn ").or_else(|| line.strip_prefix("fn "))?;
+            name.split(['(', '<']).next()
+        })
+        .collect();
+    assert!(methods.len() > 40, "{methods:?}");
+    // The contract's own modules: those that its list names, and what they share.
+    let list = std::fs::read_to_string(root().join("tests/it/registry/contract.rs")).expect("the list");
+    let calls: String = files("tests/it/registry", &[".rs"])
+        .into_iter()
+        .filter(|(path, _)| list.contains(path.rsplit('/').next().expect("a name")))
+        .map(|(_, text)| text)
+        .collect();
+    let missing: Vec<&&str> = methods
+        .iter()
+        .filter(|name| !calls.contains(&format!(".{name}(")))
+        .collect();
+    assert!(missing.is_empty(), "no contract test calls {missing:?}");
+}
+
 fn told(path: &str, text: &str) -> String {
     faults(path, text).join("\n")
 }

@@ -25,9 +25,9 @@ struct Dice(u64);
 
 impl Dice {
     fn new() -> Self {
-        let seed = std::env::var("VIGIE_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = std::env::var("VIGIE_SOAK_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = seed.unwrap_or_else(|| u64::from(std::process::id()) ^ 0x9e37_79b9_7f4a_7c15);
-        eprintln!("VIGIE_SEED={seed}");
+        eprintln!("VIGIE_SOAK_SEED={seed}");
         Self(seed)
     }
 

@@ -17,6 +17,8 @@ mod history;
 mod lifecycle;
 #[path = "names.rs"]
 mod names;
+#[path = "place.rs"]
+mod place;
 #[path = "queue.rs"]
 mod queue;
 #[path = "run.rs"]
@@ -130,6 +132,8 @@ mod every {
             changes_of_another_connection_are_told_at_once,
             a_receiver_that_falls_behind_reads_everything_again,
             changes_before_the_call_are_not_told;
+        place:
+            it_says_where_it_is_that_it_is_there_and_what_one_may;
         secrets:
             every_place_of_a_secret_is_listed,
             all_values_are_sealed_anew_at_once_and_the_audit_names_keys_alone,

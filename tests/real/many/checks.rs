@@ -5,7 +5,7 @@ use super::ground::{Shared, config, scratch};
 use super::wire::{Touch, Wire};
 use super::{Dice, soak};
 use crate::harness::standin;
-use crate::jobs_kit::{activate, op, server_spec};
+use crate::jobs_kit::{activate, op, server_spec, wait_until};
 use std::time::{Duration, Instant};
 
 const WORKERS: usize = 5;
@@ -56,6 +56,16 @@ async fn soak_no_server_is_looked_at_twice_in_a_round() {
         }
     }
     let killed = kills.len();
+    // One that has only just been started would not yet hear that it is to stop.
+    wait_until("all workers to be there", || async {
+        let known = shared.registry.workers().await.unwrap_or_default();
+        workers.iter().all(|worker| {
+            known
+                .iter()
+                .any(|k| k.alive && k.id.contains(&format!(":{}:", worker.pid())))
+        })
+    })
+    .await;
     for worker in &mut workers {
         // What it is looking at is left as well.
         kills.push(Instant::now());

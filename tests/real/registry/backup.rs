@@ -80,7 +80,7 @@ async fn a_registry_is_restored_from_its_dump_as_the_readme_says() {
 
     pretty_assertions::assert_eq!(owners_and_grants(&new).await, owners_and_grants(&database).await);
     let now = kit::open(&new, ADMIN).await;
-    assert_eq!(now.servers().await.unwrap(), [server.clone()]);
+    assert_eq!(now.servers().await.unwrap(), [server]);
     assert_eq!(now.customers().await.unwrap().len(), 1);
     let verdict = now.verify_audit(std::slice::from_ref(&head)).await.unwrap();
     assert_eq!(verdict.broken, None);

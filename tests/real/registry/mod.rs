@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod changes;
 mod claims;
+mod constraints;
 #[path = "../../it/registry/contract.rs"]
 mod contract;
 mod copy;

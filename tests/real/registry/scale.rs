@@ -15,16 +15,16 @@ use vigie::registry::postgres::{Listen, Postgres};
 use vigie::registry::{ClaimTerms, JobFilter, Registry};
 
 /// How large.
-struct Size {
-    servers: i64,
-    instances: i64,
-    checks: i64,
-    jobs: i64,
+pub(super) struct Size {
+    pub(super) servers: i64,
+    pub(super) instances: i64,
+    pub(super) checks: i64,
+    pub(super) jobs: i64,
 }
 
 /// Fills a registry, as the superuser and past its triggers: what they would keep is kept by hand. History
 /// ends now and goes back forty days.
-async fn fill(database: &str, size: &Size) {
+pub(super) async fn fill(database: &str, size: &Size) {
     // A connection of its own: what it did is counted when it ends.
     let client = kit::superuser(database).await;
     let Size {
