@@ -3,6 +3,7 @@
 //! audited, and so that nothing typed is echoed by the parser.
 
 mod catalog;
+mod complete;
 mod config;
 mod init;
 mod many;
@@ -11,6 +12,7 @@ mod sandbox;
 mod secrets;
 
 pub(super) use catalog::{CustomerVerb, PlanVerb};
+pub(super) use complete::{CompleteArgs, CompleteWhat};
 pub(super) use config::ConfigVerb;
 pub(super) use init::InitArgs;
 pub(super) use many::{Codes, Many};
@@ -125,6 +127,9 @@ pub(super) enum Verb {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Codes, names and numbers for completion scripts: soon, or none
+    #[command(hide = true)]
+    Complete(CompleteArgs),
 }
 
 #[derive(Debug, Subcommand)]

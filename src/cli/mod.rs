@@ -6,6 +6,7 @@ mod args;
 mod args_audit;
 mod args_explain;
 mod args_view;
+mod complete;
 mod man;
 mod mistakes;
 mod open;
@@ -20,7 +21,7 @@ mod verbs;
 
 use crate::domain::Problem;
 use args::{Cli, Verb};
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use shell::{CLOSED, Shell};
 use std::process::ExitCode;
 
@@ -60,9 +61,13 @@ fn run() -> ExitCode {
 
 fn dispatch(cli: Cli, shell: &Shell) -> Result<ExitCode, Problem> {
     if let Some(Verb::Completions { shell: which }) = &cli.verb {
-        let mut script = Vec::new();
-        clap_complete::generate(*which, &mut Cli::command(), "vigie", &mut script);
-        shell.line(String::from_utf8_lossy(&script).trim_end())?;
+        shell.line(complete::script(*which).trim_end())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(Verb::Complete(args)) = &cli.verb {
+        for name in complete::candidates(&cli.global, args.what, &args.begins) {
+            shell.line(&name)?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(Verb::Man) = &cli.verb {

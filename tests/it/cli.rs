@@ -1,5 +1,6 @@
 //! The real binary from the shell, with a home of its own: what it prints, how it ends, what it keeps.
 
+mod complete;
 mod config;
 mod explain;
 mod first;

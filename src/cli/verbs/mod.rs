@@ -88,6 +88,7 @@ pub(super) async fn run(verb: Verb, global: &Global, loaded: Loaded, shell: &She
         | Verb::Registry(_)
         | Verb::Worker { .. }
         | Verb::Completions { .. }
+        | Verb::Complete(_)
         | Verb::Sandbox(_)
         | Verb::View(_) => Ok(()),
     }
