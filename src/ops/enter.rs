@@ -5,9 +5,10 @@ use super::guard::On;
 use super::{Answer, Ops, shown};
 use crate::domain::rights::Deed;
 use crate::domain::{InstanceId, Problem, Secret, ServerId};
+use serde_json::json;
 use std::path::Path;
 
-/// A program, as it is started.
+/// A program, as it is started. What opens a shell or a database is written into the audit before.
 pub struct Program {
     /// What it is called: `the shell on prod-1`.
     pub title: String,
@@ -17,6 +18,8 @@ pub struct Program {
     pub env: Vec<(String, String)>,
     /// Variables that nobody else may see.
     pub secrets: Vec<(String, Secret)>,
+    /// Why the audit does not know of it, where it could not be written down.
+    pub unwritten: Option<Problem>,
 }
 
 impl Ops {
@@ -31,7 +34,11 @@ impl Ops {
         self.may_enter(Deed::EditServer, On::Server(id), ("server.shell", &object, &label))
             .await?;
         let argv = self.remote.shell(&server.spec, local).map_err(|e| e.problem())?;
+        let unwritten = self
+            .noted(("server.shell", &object, &label), json!({ "server": label }))
+            .await;
         Ok(Program {
+            unwritten,
             title: format!("the shell on {label}"),
             argv,
             env: Vec::new(),
@@ -60,7 +67,11 @@ impl Ops {
             .psql(&server.spec, &instance.spec.database_name, extra_ca)
             .await
             .map_err(|e| e.problem())?;
+        let (code, database) = (&server.spec.code, &instance.spec.database_name);
+        let what = json!({ "server": code, "database": database });
+        let unwritten = self.noted(("instance.psql", &object, &label), what).await;
         Ok(Program {
+            unwritten,
             title: format!("psql on {}", instance.spec.database_name),
             argv: vec!["psql".to_owned()],
             env,
@@ -75,7 +86,14 @@ impl Ops {
         let (action, object, label) = about;
         self.allowed(deed, action, object, label).await?;
         // What may be done in there is a change, whatever is done.
-        self.judged(Deed::EditServer, on, about).await
+        let judged = self.judged(Deed::EditServer, on, about).await;
+        judged.map_err(|problem| match problem.code.as_str() {
+            "name_needed" | "reason_needed" => Problem {
+                hint: Some("nothing asks for it here: use ssh or psql themselves".to_owned()),
+                ..problem
+            },
+            _ => problem,
+        })
     }
 }
 
@@ -96,9 +114,28 @@ pub fn editor(visual: Option<&str>, editor: Option<&str>, file: &Path) -> Answer
             .map_err(|error| Problem::new("no_folder", error.to_string()).hint("give a file with --config"))?;
     }
     Ok(Program {
+        unwritten: None,
         title: format!("the editor on {}", file.display()),
         argv,
         env: Vec::new(),
         secrets: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::editor;
+
+    #[test]
+    fn the_editor_is_the_operators_its_words_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("vigie/config.toml");
+        let argv = |visual, named| editor(visual, named, &file).unwrap().argv;
+        let path = file.display().to_string();
+        assert_eq!(argv(Some("code --wait"), Some("vi")), ["code", "--wait", path.as_str()]);
+        assert_eq!(argv(Some(" "), Some("nano")), ["nano", path.as_str()]);
+        assert_eq!(argv(None, None), ["vi", path.as_str()]);
+        assert!(file.parent().unwrap().is_dir(), "where it can be saved");
+        assert!(!file.exists(), "it is the editor's to write");
+    }
 }

@@ -56,6 +56,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// The answer of every operation.
 pub type Answer<T> = Result<T, Problem>;
 
+/// Longest that is waited until something is written down that goes on without it.
+const NOTED: std::time::Duration = std::time::Duration::from_secs(3);
+
 /// The operations. Cheap to clone; each dashboard task and each verb has its own.
 #[derive(Clone)]
 pub struct Ops {
@@ -169,6 +172,20 @@ impl Ops {
             actor: self.actor.clone(),
             reason: self.consent.reason.as_ref().map(ToString::to_string),
         }
+    }
+
+    /// Writes down something that is done beside the registry, before it is done. What it needs may be
+    /// just what is to be mended, so it is not refused for this; answers why it could not be written.
+    async fn noted(&self, (action, object, label): (&str, &str, &str), what: serde_json::Value) -> Option<Problem> {
+        let op = self.op();
+        let write = self.registry.audit_noted(&op, action, object, label, what);
+        let problem = match tokio::time::timeout(NOTED, write).await {
+            Ok(Ok(())) => return None,
+            Ok(Err(error)) => error.problem(),
+            Err(_) => Problem::new("timeout", format!("no answer within {} s", NOTED.as_secs())),
+        };
+        tracing::warn!(error = %problem.message, action, object, "what is done could not be audited");
+        Some(problem)
     }
 
     /// Writes down an attempt that was refused before it came to the registry, and hands the refusal on.

@@ -396,6 +396,15 @@ pub trait Registry: Send + Sync {
     async fn verify_audit(&self, anchors: &[Anchor]) -> Result<Verdict>;
     /// Writes down an attempt that was refused above the registry.
     async fn audit_refused(&self, op: &Op, action: &str, object: &str, label: &str, why: &str) -> Result<()>;
+    /// Writes down what is done beside the registry: a shell that is opened, a command that runs.
+    async fn audit_noted(
+        &self,
+        op: &Op,
+        action: &str,
+        object: &str,
+        label: &str,
+        what: serde_json::Value,
+    ) -> Result<()>;
     /// Deletes history older than this, in small batches; the answer is how many rows went. Audit
     /// rows stay.
     async fn prune(&self, checks_before: Timestamp, logs_before: Timestamp) -> Result<u64>;

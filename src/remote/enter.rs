@@ -83,3 +83,68 @@ impl Remote {
         Ok((env, password))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing;
+    use crate::domain::server::{DbTls, SshAccess};
+
+    #[test]
+    fn a_shell_is_ssh_with_what_is_on_record_each_word_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let remote = testing::remote(&folder);
+        let mut spec = testing::spec("https://odoo.example.org");
+        let why = remote.shell(&spec, "/bin/bash").unwrap_err().problem();
+        assert!(why.message.contains("no ssh access"), "{}", why.message);
+        spec.ssh = Some(SshAccess {
+            host: "odoo.example.org".parse().unwrap(),
+            user: Some("deploy; rm -rf /".to_owned()),
+            port: Some(2222),
+            identity: Some("/home/ana/my key".to_owned()),
+        });
+        let argv = remote.shell(&spec, "/bin/bash").unwrap();
+        let wanted = [
+            "ssh",
+            "-t",
+            "-l",
+            "deploy; rm -rf /",
+            "-p",
+            "2222",
+            "-i",
+            "/home/ana/my key",
+            "--",
+            "odoo.example.org",
+        ];
+        assert_eq!(argv, wanted);
+        // This machine needs no ssh.
+        let here = testing::spec("http://127.0.0.1:8069");
+        assert_eq!(remote.shell(&here, "/bin/bash").unwrap(), ["/bin/bash"]);
+    }
+
+    #[tokio::test]
+    async fn psql_has_its_password_apart_and_only_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let remote = testing::remote(&folder);
+        let mut spec = testing::spec("https://odoo.example.org");
+        let db = "acme".parse().unwrap();
+        assert!(
+            remote.psql(&spec, &db, None).await.is_err(),
+            "there is no way there on record"
+        );
+        spec.db_host = Some("10.0.0.2".parse().unwrap());
+        spec.db_password = Some(testing::sealed(&remote, "hunter2"));
+        spec.db_tls = DbTls::VerifyFull;
+        let (env, password) = remote.psql(&spec, &db, None).await.unwrap();
+        assert_eq!(password.unwrap().expose(), "hunter2");
+        assert!(env.iter().all(|(_, value)| !value.contains("hunter2")));
+        let of = |name: &str| {
+            env.iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.as_str())
+        };
+        assert_eq!(of("PGHOST"), Some("10.0.0.2"));
+        assert_eq!(of("PGDATABASE"), Some("acme"));
+        assert_eq!(of("PGSSLMODE"), Some("verify-full"));
+        assert_eq!(of("PGOPTIONS"), Some("-c default_transaction_read_only=on"));
+    }
+}

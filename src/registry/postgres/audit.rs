@@ -24,6 +24,26 @@ pub(super) async fn refused(store: &Store, op: &Op, action: &str, object: &str, 
         .await
 }
 
+/// Writes down what is done beside the registry.
+pub(super) async fn noted(
+    store: &Store,
+    op: &Op,
+    action: &str,
+    (object, label): (&str, &str),
+    what: serde_json::Value,
+) -> Result<()> {
+    let done = &Done {
+        id: 0,
+        object: object.to_owned(),
+        label: label.to_owned(),
+        from: None,
+        to: Some(what),
+    };
+    store
+        .write(|tx| Box::pin(async move { super::db::audit(tx, op, action, done, None).await }))
+        .await
+}
+
 /// A value of an audit row, from its text.
 fn side(row: &Record, column: &str) -> Result<Option<serde_json::Value>> {
     let text: Option<&str> = get(row, column)?;

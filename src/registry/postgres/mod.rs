@@ -325,6 +325,16 @@ impl Registry for Postgres {
     async fn audit_refused(&self, op: &Op, action: &str, object: &str, label: &str, why: &str) -> Result<()> {
         audit::refused(&self.store, op, action, object, label, why).await
     }
+    async fn audit_noted(
+        &self,
+        op: &Op,
+        action: &str,
+        object: &str,
+        label: &str,
+        what: serde_json::Value,
+    ) -> Result<()> {
+        audit::noted(&self.store, op, action, (object, label), what).await
+    }
     async fn prune(&self, checks_before: Timestamp, logs_before: Timestamp) -> Result<u64> {
         prune::prune(&self.store, checks_before, logs_before).await
     }

@@ -100,6 +100,26 @@ pub(super) fn refused(
     tx.commit().map_err(store)
 }
 
+/// Writes down what is done beside the registry.
+pub(super) fn deed_noted(
+    conn: &mut Connection,
+    op: &Op,
+    action: &str,
+    (object, label): (&str, &str),
+    what: serde_json::Value,
+) -> Result<()> {
+    let tx = begin(conn)?;
+    let done = Done {
+        id: 0,
+        object: object.to_owned(),
+        label: label.to_owned(),
+        from: None,
+        to: Some(what),
+    };
+    super::db::audit(&tx, op, action, &done, None)?;
+    tx.commit().map_err(store)
+}
+
 fn read(row: &rusqlite::Row<'_>) -> Result<AuditEntry> {
     let side = |column: &str| -> Result<Option<serde_json::Value>> {
         get::<Option<String>>(row, column)?

@@ -348,6 +348,19 @@ impl Registry for Sqlite {
         self.write(move |c| audit::refused(c, &op, &action, &object, &label, &why))
             .await
     }
+    async fn audit_noted(
+        &self,
+        op: &Op,
+        action: &str,
+        object: &str,
+        label: &str,
+        what: serde_json::Value,
+    ) -> Result<()> {
+        let op = op.clone();
+        let [action, object, label] = [action, object, label].map(str::to_owned);
+        self.write(move |c| audit::deed_noted(c, &op, &action, (&object, &label), what))
+            .await
+    }
     async fn prune(&self, checks_before: Timestamp, logs_before: Timestamp) -> Result<u64> {
         let mut gone = 0;
         loop {

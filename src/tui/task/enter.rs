@@ -28,8 +28,12 @@ pub(super) async fn prepared(ops: &Ops, what: Enter) -> Result<Lend, Problem> {
 }
 
 fn lend(program: Program) -> Lend {
+    let title = match &program.unwritten {
+        None => program.title,
+        Some(problem) => format!("{} (the audit does not know of it: {})", program.title, problem.message),
+    };
     Lend {
-        title: SafeText::new(&program.title),
+        title: SafeText::new(&title),
         argv: program.argv,
         env: program.env,
         secrets: program

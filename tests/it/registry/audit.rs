@@ -12,7 +12,7 @@ use vigie::domain::instance::{InstanceState, Plan};
 use vigie::domain::job::JobState;
 use vigie::domain::server::ServerEvent;
 use vigie::domain::{PlanId, SafeText, SecretRef};
-use vigie::registry::{Consequence, JobFilter};
+use vigie::registry::{Consequence, JobFilter, Op};
 
 async fn actions(r: &Bench) -> Vec<String> {
     let mut rows = r.audit(&AuditFilter::newest(10_000)).await.unwrap();
@@ -185,6 +185,24 @@ pub(super) async fn every_refusal_leaves_a_row(r: Bench) {
     }
     assert_eq!(rows[3].object, format!("server:{}", s.id));
     assert_eq!(rows[3].label, "prod-1");
+}
+
+pub(super) async fn what_is_done_beside_the_registry_is_noted(r: Bench) {
+    let o = Op {
+        reason: Some("disk full".to_owned()),
+        ..op()
+    };
+    let what = serde_json::json!({ "server": "prod-1" });
+    r.audit_noted(&o, "server.shell", "server:1", "prod-1", what)
+        .await
+        .unwrap();
+    let rows = r.audit(&AuditFilter::newest(1)).await.unwrap();
+    let row = &rows[0];
+    assert_eq!((row.action.as_str(), row.object.as_str()), ("server.shell", "server:1"));
+    assert_eq!((row.label.as_str(), &row.op_id, &row.refused), ("prod-1", &o.id, &None));
+    let to = row.to.clone().unwrap();
+    assert_eq!(to["server"], "prod-1");
+    assert!(to.to_string().contains("disk full"), "{to}");
 }
 
 pub(super) async fn no_secret_is_in_the_audit(r: Bench) {

@@ -120,6 +120,7 @@ mod every {
         audit:
             every_mutation_leaves_a_row,
             every_refusal_leaves_a_row,
+            what_is_done_beside_the_registry_is_noted,
             no_secret_is_in_the_audit,
             a_retried_operation_is_applied_once,
             one_operation_may_do_several_things;
