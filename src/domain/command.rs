@@ -37,6 +37,11 @@ pub const FACTS: [(&str, &str); 13] = [
     ("profile", "VIGIE_PROFILE"),
 ];
 
+/// Facts about all that a command runs on at once: each of them one argument, and in its environment a line.
+pub const LISTS: [(&str, &str); 3] = [("codes", "VIGIE_CODES"), ("names", "VIGIE_NAMES"), ("ids", "VIGIE_IDS")];
+/// Facts that are the same whatever it runs on, besides the lists.
+const OF_ALL: [&str; 3] = ["kind", "fleet", "profile"];
+
 /// What of the program's environment a command gets. Nothing else: there may be passwords in it.
 const PASSED: [&str; 24] = [
     "PATH",
@@ -75,6 +80,7 @@ pub fn environment_of(
         .filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
     let told = FACTS
         .iter()
+        .chain(&LISTS)
         .filter_map(|(fact, name)| Some(((*name).to_owned(), facts.get(fact)?.clone())));
     ours.chain(told).collect()
 }
@@ -91,6 +97,17 @@ pub enum On {
     Template,
     /// A job.
     Job,
+}
+
+/// How it runs on several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Many {
+    /// Once for each.
+    #[default]
+    Each,
+    /// Once, with the list of them.
+    Once,
 }
 
 /// Where what it writes goes.
@@ -160,6 +177,8 @@ struct Raw {
     #[serde(default)]
     on: Vec<On>,
     #[serde(default)]
+    many: Many,
+    #[serde(default)]
     changes: bool,
     #[serde(default)]
     output: Output,
@@ -181,6 +200,8 @@ pub struct OwnCommand {
     pub key: String,
     /// What it can run on; nothing: it runs on nothing.
     pub on: Vec<On>,
+    /// How it runs on several that are marked.
+    pub many: Many,
     /// Whether it changes something: it is asked before, and guards hold.
     pub changes: bool,
     /// Where what it writes goes.
@@ -199,6 +220,8 @@ pub struct OwnCommand {
 enum Part {
     Text(String),
     Value(String),
+    /// As many arguments as there are values.
+    List(String),
 }
 
 /// Why a command can't be run with these values.
@@ -262,8 +285,14 @@ impl TryFrom<Raw> for OwnCommand {
         for ask in &raw.ask {
             check(ask)?;
         }
-        let known: Vec<&str> = FACTS
-            .iter()
+        if raw.many == Many::Once && raw.on.is_empty() {
+            return Err("found many = \"once\" in a command that runs on nothing, expected `on` beside it".to_owned());
+        }
+        let once = raw.many == Many::Once;
+        let facts = FACTS.iter().filter(|(name, _)| !once || OF_ALL.contains(name));
+        let lists = LISTS.iter().filter(|_| once);
+        let known: Vec<&str> = facts
+            .chain(lists)
             .map(|(name, _)| *name)
             .chain(raw.ask.iter().map(|ask| ask.name.as_str()))
             .collect();
@@ -285,7 +314,7 @@ impl TryFrom<Raw> for OwnCommand {
             .position(|word| word.starts_with('-') && word.ends_with('c'));
         if shell
             && let Some(script) = script.and_then(|at| argv.get(at + 1))
-            && script.iter().any(|part| matches!(part, Part::Value(_)))
+            && script.iter().any(|part| !matches!(part, Part::Text(_)))
         {
             return Err(
                 "found a placeholder in shell text, expected it as an argument behind it, read there as \"$1\""
@@ -302,6 +331,7 @@ impl TryFrom<Raw> for OwnCommand {
             help: SafeText::new(&raw.help),
             key: raw.key,
             on: raw.on,
+            many: raw.many,
             changes: raw.changes,
             output: raw.output,
             limit,
@@ -321,6 +351,7 @@ impl From<OwnCommand> for Raw {
             help: command.help.to_string(),
             key: command.key,
             on: command.on,
+            many: command.many,
             changes: command.changes,
             output: command.output,
             time_limit: command.limit_written,
@@ -386,7 +417,28 @@ impl OwnCommand {
         let ssh = self.written.first().is_some_and(|argv0| program(argv0) == "ssh");
         let mut argv = Vec::with_capacity(self.argv.len());
         let mut behind_options = false;
+        let may = |name: &str, value: &str, first: bool| {
+            if value.chars().any(char::is_control) {
+                return Err(Refused::Control(name.to_owned()));
+            }
+            if first && value.starts_with('-') {
+                return Err(Refused::Option(name.to_owned(), value.to_owned()));
+            }
+            let harmless = |c: char| c.is_ascii_alphanumeric() || "._:/@%+=,-".contains(c);
+            if ssh && !value.chars().all(harmless) {
+                return Err(Refused::Shell(name.to_owned(), value.to_owned()));
+            }
+            Ok(())
+        };
         for parts in &self.argv {
+            if let [Part::List(name)] = parts.as_slice() {
+                let all = facts.get(name.as_str()).ok_or_else(|| Refused::Unknown(name.clone()))?;
+                for value in all.split('\n') {
+                    may(name, value, !behind_options)?;
+                    argv.push(value.to_owned());
+                }
+                continue;
+            }
             let mut word = String::new();
             for (at, part) in parts.iter().enumerate() {
                 let name = match part {
@@ -394,7 +446,7 @@ impl OwnCommand {
                         word.push_str(text);
                         continue;
                     }
-                    Part::Value(name) => name,
+                    Part::Value(name) | Part::List(name) => name,
                 };
                 let value = match self.ask.iter().find(|ask| &ask.name == name) {
                     Some(ask) => ask.value(answers.get(name).map(String::as_str).unwrap_or_default())?,
@@ -403,17 +455,8 @@ impl OwnCommand {
                         .cloned()
                         .ok_or_else(|| Refused::Unknown(name.clone()))?,
                 };
-                if value.chars().any(char::is_control) {
-                    return Err(Refused::Control(name.clone()));
-                }
                 let is_number = self.ask.iter().any(|ask| &ask.name == name && ask.kind == Kind::Number);
-                if at == 0 && value.starts_with('-') && !behind_options && !is_number {
-                    return Err(Refused::Option(name.clone(), value));
-                }
-                let harmless = |c: char| c.is_ascii_alphanumeric() || "._:/@%+=,-".contains(c);
-                if ssh && !value.chars().all(harmless) {
-                    return Err(Refused::Shell(name.clone(), value));
-                }
+                may(name, &value, at == 0 && !behind_options && !is_number)?;
                 word.push_str(&value);
             }
             behind_options |= word == "--" && matches!(parts.as_slice(), [Part::Text(_)]);

@@ -164,3 +164,44 @@ fn what_is_shown_can_be_read_by_a_shell_as_the_same_words() {
     ];
     assert_eq!(Typed(&argv).to_string(), "a 'b c' 'it'\\''s' '' '$x'");
 }
+
+#[test]
+fn once_for_all_takes_lists_as_arguments_of_their_own() {
+    let command = |text: &str| toml::from_str::<OwnCommand>(text).map_err(|error| error.to_string());
+    let once = "name = 'all'\non = ['server']\nmany = 'once'\n";
+    let report = command(&format!("{once}argv = ['report', '{{codes}}', '--of', '{{fleet}}']")).unwrap();
+    let facts = |codes: &str| -> BTreeMap<&'static str, String> {
+        [("codes", codes.to_owned()), ("fleet", "prod".to_owned())].into()
+    };
+    let built = |codes: &str| report.build(&facts(codes), &BTreeMap::new());
+    assert_eq!(
+        built("a\nb c\n$(d)").unwrap(),
+        ["report", "a", "b c", "$(d)", "--of", "prod"]
+    );
+    assert!(
+        matches!(built("a\n-rf"), Err(Refused::Option(..))),
+        "one of them would be an option"
+    );
+    for (wrong, why) in [
+        (
+            format!("{once}argv = ['report', 'of-{{codes}}']"),
+            "an argument of its own",
+        ),
+        (format!("{once}argv = ['report', '{{code}}']"), "{code}"),
+        (format!("{once}argv = ['sh', '-c', '{{codes}}']"), "shell text"),
+        (
+            "name = 'x'\non = ['server']\nargv = ['report', '{codes}']".to_owned(),
+            "{codes}",
+        ),
+        (
+            "name = 'x'\nmany = 'once'\nargv = ['report']".to_owned(),
+            "runs on nothing",
+        ),
+    ] {
+        let error = command(&wrong).expect_err(&wrong);
+        assert!(error.contains(why), "{wrong}: {error}");
+    }
+    // Whoever is asked is one alone otherwise, and each fact one variable.
+    let env = environment_of(&facts("a\nb"), |_| None);
+    assert!(env.contains(&("VIGIE_CODES".to_owned(), "a\nb".to_owned())));
+}

@@ -2,11 +2,12 @@
 
 use super::guard::On;
 use super::{Answer, Ops};
-use crate::domain::command::environment_of;
+use crate::domain::command::{Typed, environment_of};
 use crate::domain::job::Stream;
 use crate::domain::rights::Deed;
 use crate::domain::{InstanceId, JobId, Problem, SafeText, ServerId, TemplateId};
 use crate::remote::host::{Host, Run};
+use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -37,8 +38,8 @@ pub struct OwnRun<'a> {
     pub argv: &'a [String],
     /// What it is told of what it runs on.
     pub facts: &'a BTreeMap<&'static str, String>,
-    /// What it runs on.
-    pub on: CommandOn,
+    /// What it runs on: one, or all that it is told at once.
+    pub on: &'a [CommandOn],
     /// How long it may run.
     pub limit: Duration,
     /// Whether it changes something.
@@ -76,7 +77,9 @@ impl OwnRun<'_> {
 }
 
 impl Ops {
-    /// Judges a command that changes something by the guards.
+    /// Judges a command that changes something by the guards, for each that it runs on, and writes down
+    /// that it runs. Where that can't be written it runs all the same: what is to be mended may be what
+    /// the registry stands on.
     ///
     /// # Errors
     /// As [`crate::domain::guard::Guard::judge`].
@@ -84,14 +87,25 @@ impl Ops {
         if !run.changes {
             return Ok(());
         }
-        let (on, object) = match run.on {
+        let named = |on: CommandOn| match on {
             CommandOn::Server(id) => (On::Server(id), format!("server:{id}")),
             CommandOn::Instance(id) => (On::Instance(id), format!("instance:{id}")),
             CommandOn::Template(id) => (On::Template(id), format!("template:{id}")),
             CommandOn::Job(id) => (On::Job(id), format!("job:{id}")),
             CommandOn::Nothing => (On::Called(run.name), "registry".to_owned()),
         };
-        self.judged(Deed::RunCommand, on, ("command", &object, run.name)).await
+        for on in run.on {
+            let (on, object) = named(*on);
+            self.judged(Deed::RunCommand, on, ("command", &object, run.name))
+                .await?;
+        }
+        let argv = self.redacted(&Typed(run.argv).to_string());
+        for on in run.on {
+            let (_, object) = named(*on);
+            self.noted(("command", &object, run.name), json!({ "argv": argv }))
+                .await;
+        }
+        Ok(())
     }
 
     /// Runs a command to its end, or to its time limit; whatever it started ends with it.

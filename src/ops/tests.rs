@@ -242,3 +242,111 @@ async fn a_word_that_is_no_servers_gets_the_nearest() {
     let problem = ops.server("S12").await.unwrap_err();
     assert_eq!(problem.hint.as_deref(), Some("did you mean \"s12\"?"));
 }
+
+/// Whoever has a shell can change anything: a read-only profile has none, until it is unlocked.
+#[tokio::test]
+async fn a_read_only_profile_opens_no_shell_and_the_attempt_is_written_down() {
+    let (ops, _folder) = setup();
+    let server = refusing(&ops, 1).await;
+    let shell = ops.shell(server.id, "/bin/bash").await.unwrap();
+    assert_eq!(shell.argv, ["/bin/bash"]);
+    let guarded = Ops {
+        guard: Arc::new(Guard {
+            profile: "prod".to_owned(),
+            read_only: true,
+            rules: Vec::new(),
+        }),
+        ..ops.clone()
+    };
+    let Err(problem) = guarded.shell(server.id, "/bin/bash").await else {
+        panic!("a shell in a read-only profile");
+    };
+    assert!(problem.message.contains("read-only"), "{}", problem.message);
+    let rows = ops.audit(&AuditFilter::default()).await.unwrap();
+    assert!(
+        rows.iter()
+            .any(|row| row.action == "server.shell" && row.refused.is_some()),
+        "the attempt is written down"
+    );
+    guarded.unlock(Duration::from_secs(60));
+    assert!(guarded.shell(server.id, "/bin/bash").await.is_ok());
+    guarded.lock_again();
+}
+
+/// Who opened a shell, and where, is written down before it opens, with the reason where one was given; where
+/// that can't be written it opens all the same, and says so.
+#[tokio::test]
+async fn a_shell_that_is_opened_is_written_down_before_and_not_refused_where_that_fails() {
+    let (ops, _folder) = setup();
+    let server = refusing(&ops, 1).await;
+    let consent = Consent {
+        reason: Consent::reason_of("disk full"),
+        ..Consent::default()
+    };
+    let shell = ops.with_consent(consent).shell(server.id, "/bin/bash").await.unwrap();
+    assert!(shell.unwritten.is_none());
+    let rows = ops.audit(&AuditFilter::default()).await.unwrap();
+    let row = rows.first().unwrap();
+    assert_eq!((row.action.as_str(), row.label.as_str()), ("server.shell", "s1"));
+    assert_eq!(row.object, format!("server:{}", server.id));
+    assert_eq!((row.actor.os_user.as_str(), &row.refused), ("ada", &None));
+    let to = row.to.as_ref().unwrap();
+    assert_eq!(to["server"], "s1");
+    assert!(to.to_string().contains("disk full"), "{to}");
+    // Somebody holds the file for writing: nothing can be written down, and the shell is needed just then.
+    let other = rusqlite::Connection::open(&ops.loaded.places.registry).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let shell = ops.shell(server.id, "/bin/bash").await.unwrap();
+    assert_eq!(shell.argv, ["/bin/bash"]);
+    assert!(shell.unwritten.is_some(), "it is said");
+    other.execute_batch("ROLLBACK").unwrap();
+}
+
+/// A command that changes something is written down for each that it runs on; one that looks is not.
+#[tokio::test]
+async fn an_own_command_that_changes_something_is_written_down() {
+    let (ops, _folder) = setup();
+    let (a, b) = (refusing(&ops, 1).await, refusing(&ops, 2).await);
+    let argv = ["true".to_owned(), "s1".to_owned(), "s2".to_owned()];
+    let facts = std::collections::BTreeMap::new();
+    let on = [CommandOn::Server(a.id), CommandOn::Server(b.id)];
+    let mut run = OwnRun {
+        name: "mend",
+        argv: &argv,
+        facts: &facts,
+        on: &on,
+        limit: Duration::from_secs(5),
+        changes: false,
+    };
+    let before = ops.audit(&AuditFilter::default()).await.unwrap().len();
+    assert_eq!(ops.run_own(&run).await.unwrap().code, Some(0));
+    assert_eq!(ops.audit(&AuditFilter::default()).await.unwrap().len(), before);
+    run.changes = true;
+    assert_eq!(ops.run_own(&run).await.unwrap().code, Some(0));
+    let rows = ops.audit(&AuditFilter::default()).await.unwrap();
+    let mine: Vec<_> = rows.iter().filter(|row| row.action == "command").collect();
+    assert_eq!(mine.len(), 2);
+    assert_eq!(
+        (mine[0].label.as_str(), mine[0].object.as_str()),
+        ("mend", format!("server:{}", b.id).as_str())
+    );
+    assert_eq!(mine[0].to.as_ref().unwrap()["argv"], "true s1 s2");
+    // One of them that a guard refuses stops it for all.
+    let rules: Vec<crate::domain::guard::Rule> = {
+        #[derive(serde::Deserialize)]
+        struct File {
+            guard: Vec<crate::domain::guard::Rule>,
+        }
+        let text = "[[guard]]\nserver = 's2'\naction = 'command'\ndeny = 'leased'";
+        toml::from_str::<File>(text).unwrap().guard
+    };
+    let guarded = Ops {
+        guard: Arc::new(Guard {
+            rules,
+            ..Guard::default()
+        }),
+        ..ops.clone()
+    };
+    let problem = guarded.run_own(&run).await.unwrap_err();
+    assert_eq!(problem.code, "denied");
+}

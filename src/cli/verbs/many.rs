@@ -159,6 +159,7 @@ async fn items(desk: &Desk<'_>, verb: Verb, whom: &Whom<'_>) -> Result<Vec<Item>
                         cancel_requested: job.cancel_requested,
                     },
                     busy: None,
+                    barred: None,
                 });
             }
             (None, _) => {

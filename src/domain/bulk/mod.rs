@@ -45,11 +45,15 @@ pub enum Verb {
     Thaw,
     /// Remove templates' records.
     DeleteTemplate,
+    /// Run a command of the operator's own that changes something.
+    Run,
+    /// Run one that only looks.
+    Look,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Test,
         Self::Check,
         Self::Activate,
@@ -63,6 +67,8 @@ impl Verb {
         Self::Adopt,
         Self::Thaw,
         Self::DeleteTemplate,
+        Self::Run,
+        Self::Look,
     ];
 
     /// A word for it: `deactivate`.
@@ -79,6 +85,7 @@ impl Verb {
             Self::CreateDatabase => "create database",
             Self::Adopt => "adopt",
             Self::Thaw => "thaw",
+            Self::Run | Self::Look => "run",
         }
     }
 
@@ -108,6 +115,7 @@ impl Verb {
             Self::Adopt => format!("Adopt the databases of {templates}"),
             Self::Thaw => format!("Thaw {templates}"),
             Self::DeleteTemplate => format!("Delete {templates} from the registry"),
+            Self::Run | Self::Look => format!("Run it on {count}"),
         }
     }
 
@@ -127,6 +135,8 @@ impl Verb {
             Self::Adopt => "Each is frozen: nobody can connect to it until it is thawed.",
             Self::Thaw => "No instance can be made from them until they are adopted again.",
             Self::DeleteTemplate => "Their databases are not touched.",
+            Self::Run => "It changes something, and runs once for each.",
+            Self::Look => "It runs once for each.",
         }
     }
 
@@ -142,6 +152,7 @@ impl Verb {
             Self::CancelJob => "asking to stop",
             Self::RetryJob => "queueing again",
             Self::CreateDatabase | Self::Adopt | Self::Thaw => "queueing",
+            Self::Run | Self::Look => "running",
         }
     }
 
@@ -167,6 +178,8 @@ impl Verb {
             Self::Adopt => Deed::AdoptTemplate,
             Self::Thaw => Deed::ThawTemplate,
             Self::DeleteTemplate => Deed::RemoveTemplate,
+            Self::Run => Deed::RunCommand,
+            Self::Look => Deed::Read,
         }
     }
 
@@ -246,6 +259,9 @@ impl Facts {
 /// # Errors
 /// Why not, as it follows a name: `has 4 instances`, `is active already`.
 pub fn fits(verb: Verb, facts: &Facts) -> Result<(), String> {
+    if matches!(verb, Verb::Run | Verb::Look) {
+        return Ok(());
+    }
     match *facts {
         Facts::Server {
             intent,
@@ -334,4 +350,6 @@ pub struct Item {
     pub facts: Facts,
     /// What is being done to it already.
     pub busy: Option<String>,
+    /// Why it can't be done to this one, whatever state it is in.
+    pub barred: Option<String>,
 }

@@ -24,7 +24,7 @@ impl Limits {
             at_once: verb.at_once(),
             stop_after: match verb {
                 // Looking harms nobody: all of them are looked at.
-                Verb::Test | Verb::Check => None,
+                Verb::Test | Verb::Check | Verb::Look => None,
                 _ => Some(3),
             },
         }
@@ -73,7 +73,12 @@ impl Plan {
                 () if guard.refuses(deed, server, unlocked).is_err() => guard
                     .refuses(deed, server, unlocked)
                     .err()
-                    .map(|problem| format!("not allowed: {}", problem.message)),
+                    // Which server and what is to be done stand beside it.
+                    .map(|problem| match guard.demands(deed, server).deny {
+                        Some(why) if problem.code == "denied" => format!("a guard forbids it: {why}"),
+                        _ => problem.message,
+                    }),
+                () if item.barred.is_some() => item.barred.clone(),
                 () if item.busy.is_some() => item.busy.as_ref().map(|doing| format!("still {doing}")),
                 () if fits(verb, &item.facts).is_err() => fits(verb, &item.facts).err(),
                 () => match limits.limit {

@@ -1,6 +1,6 @@
 //! What stands in a written command: times, questions, and words with placeholders.
 
-use super::{Ask, FACTS, Kind, LIMIT_MOST, Part};
+use super::{Ask, FACTS, Kind, LIMIT_MOST, LISTS, Part};
 use std::time::Duration;
 
 pub(super) fn span(text: &str) -> Result<Duration, String> {
@@ -19,7 +19,7 @@ pub(super) fn check(ask: &Ask) -> Result<(), String> {
             "found the question {name:?}, expected a name of lowercase letters, digits and \"_\""
         ));
     }
-    if FACTS.iter().any(|(fact, _)| fact == name) {
+    if FACTS.iter().chain(&LISTS).any(|(fact, _)| fact == name) {
         return Err(format!(
             "found the question {name:?}, which is the name of a fact; expected another"
         ));
@@ -63,7 +63,15 @@ pub(super) fn parts(word: &str, known: &[&str]) -> Result<Vec<Part>, String> {
         if !text.is_empty() {
             parts.push(Part::Text(std::mem::take(&mut text)));
         }
-        parts.push(Part::Value(name.to_owned()));
+        if !LISTS.iter().any(|(list, _)| *list == name) {
+            parts.push(Part::Value(name.to_owned()));
+        } else if word.len() == name.len() + 2 {
+            parts.push(Part::List(name.to_owned()));
+        } else {
+            return Err(format!(
+                "found {word:?}, expected {{{name}}} as an argument of its own: it becomes one for each"
+            ));
+        }
         rest = after;
     }
     text.push_str(rest);

@@ -1,9 +1,15 @@
 //! The plan of a bulk while it is looked at, and bulks at work with their receipts.
 
+mod own;
+mod receipts;
+
+pub use own::{Own, told_of_all};
+pub use receipts::{ReceiptLine, WIDE, WORD, name_columns, receipts_room};
+
 use super::effect::{Target, Ticket};
 use super::fleet::Store;
 use super::tabs::ListId;
-use super::{Act, Model, TemplateWork};
+use super::{Act, Model, TemplateWork, Written};
 use crate::domain::bulk::{Facts, Item, Limits, Plan, Run, Thing, Verb};
 use crate::domain::guard::Consent;
 use crate::domain::job::JobState;
@@ -36,6 +42,8 @@ pub enum BulkField {
 pub struct BulkDialog {
     /// Those it is for.
     pub items: Vec<Item>,
+    /// The operator's own command that runs on them.
+    pub own: Option<Own>,
     /// What will be done, to whom, and who is passed over.
     pub plan: Plan,
     /// How many of them the list doesn't show.
@@ -62,11 +70,37 @@ pub struct BulkDialog {
     pub opened: Duration,
 }
 
+/// What is done to so many, as a question's beginning.
+fn title(verb: Verb, own: Option<&Own>, count: usize, one: Option<Thing>) -> String {
+    own.map_or_else(|| verb.of(count), |own| own.title(count, one))
+}
+
 impl BulkDialog {
+    /// What is done to how many.
+    pub fn title(&self) -> String {
+        let one = self.items.first().map(|item| item.thing);
+        title(self.plan.verb, self.own.as_ref(), self.plan.count(), one)
+    }
+
+    /// What is done, in a word.
+    pub fn word(&self) -> &str {
+        self.own
+            .as_ref()
+            .map_or(self.plan.verb.word(), |own| own.command.name.as_str())
+    }
+
+    /// Whether it is one command with all of them.
+    pub fn is_once(&self) -> bool {
+        self.own.as_ref().is_some_and(Own::is_once)
+    }
+
     /// What can have the focus now, in order.
     pub fn fields(&self) -> Vec<BulkField> {
         use BulkField as F;
-        let mut fields = vec![F::Limit, F::AtOnce, F::StopAfter];
+        let mut fields = vec![F::Limit];
+        if !self.is_once() {
+            fields.extend([F::AtOnce, F::StopAfter]);
+        }
         if self.plan.demands.reason {
             fields.push(F::Reason);
         }
@@ -85,6 +119,13 @@ impl BulkDialog {
             reason: Consent::reason_of(self.reason.value()),
             bulk: u32::try_from(self.plan.count()).unwrap_or(u32::MAX),
         }
+    }
+
+    /// Whether nothing more is asked behind what has the focus.
+    pub fn is_last(&self) -> bool {
+        let fields = self.fields();
+        let last = fields.iter().rposition(|field| *field < BulkField::Cancel);
+        last == fields.iter().position(|field| *field == self.focus)
     }
 
     /// Whether it may begin.
@@ -125,6 +166,10 @@ pub struct BulkRun {
     pub id: u64,
     /// How it stands.
     pub run: Run,
+    /// The operator's own command that runs.
+    pub own: Option<Own>,
+    /// What it wrote, with the names of what it ran on.
+    pub outputs: Vec<(String, Written)>,
     /// What the operator gave.
     pub consent: Consent,
     /// Those that run, by their tickets.
@@ -226,6 +271,7 @@ pub fn item_of(store: &Store, thing: Thing) -> Option<Item> {
         version,
         facts,
         busy: None,
+        barred: None,
     })
 }
 

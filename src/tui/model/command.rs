@@ -5,6 +5,7 @@ use super::effect::Target;
 use super::message::Written;
 use super::page::{Page, PageLine, Tone};
 use super::pages::Lines;
+use super::tabs::ListId;
 use crate::domain::SafeText;
 use crate::domain::command::{Ask, On, OwnCommand, Refused};
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ pub struct CommandDialog {
     pub command: Arc<OwnCommand>,
     /// What it runs on, what that is called, and what is known of it; several when they were marked.
     pub targets: Vec<(Target, String, BTreeMap<&'static str, String>)>,
+    /// The list whose marks they are.
+    pub marked: Option<ListId>,
     /// What it asks.
     pub fields: Vec<CommandField>,
     /// The field in the focus; behind the last: the buttons.

@@ -161,6 +161,8 @@ pub struct CommandRun {
     pub facts: BTreeMap<&'static str, String>,
     /// What it runs on.
     pub target: Target,
+    /// What else, where it runs once on several.
+    pub also: Vec<Target>,
     /// How long it may run.
     pub limit: Duration,
     /// Whether it changes something.

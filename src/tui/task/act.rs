@@ -214,18 +214,19 @@ async fn template_job(ops: &Ops, id: TemplateId, version: Option<i64>, work: Tem
 
 /// Judges a command of the operator's own, and runs it to its end where it is this task's to run.
 async fn command(ops: &Ops, run: CommandRun) -> Done {
-    let on = match run.target {
+    let on = |target: &Target| match *target {
         Target::Server(id) => CommandOn::Server(id),
         Target::Instance(id) => CommandOn::Instance(id),
         Target::Template(id) => CommandOn::Template(id),
         Target::Job(id) => CommandOn::Job(id),
         _ => CommandOn::Nothing,
     };
+    let all: Vec<CommandOn> = std::iter::once(&run.target).chain(&run.also).map(on).collect();
     let asked = OwnRun {
         name: &run.name,
         argv: &run.argv,
         facts: &run.facts,
-        on,
+        on: &all,
         limit: run.limit,
         changes: run.changes,
     };

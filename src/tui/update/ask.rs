@@ -85,16 +85,29 @@ fn guarded_name(model: &Model, act: &Act) -> (String, Option<String>) {
         }
         act => {
             let target = act.target();
-            let server = match target {
-                Target::Server(id) => Some(id),
-                Target::Instance(id) => store.instance(id).map(|row| row.server),
-                Target::Template(id) => store.template(id).map(|template| template.spec.server_id),
-                Target::Job(id) => store.job(id).map(|job| job.spec.server_id()),
-                _ => None,
+            let name = match act {
+                // On nothing, the command itself is what is named.
+                Act::Command(run) if target == Target::Fleet => run.name.clone(),
+                _ => label(model, target),
             };
-            (label(model, target), server.and_then(code))
+            (name, server_code(model, target))
         }
     }
+}
+
+/// The code of the server that something is, or is on.
+pub(super) fn server_code(model: &Model, target: Target) -> Option<String> {
+    let store = &model.store;
+    let server = match target {
+        Target::Server(id) => Some(id),
+        Target::Instance(id) => store.instance(id).map(|row| row.server),
+        Target::Template(id) => store.template(id).map(|template| template.spec.server_id),
+        Target::Job(id) => store.job(id).map(|job| job.spec.server_id()),
+        _ => None,
+    };
+    server
+        .and_then(|id| store.server(id))
+        .map(|server| server.spec.code.to_string())
 }
 
 /// What guards ask for an action.

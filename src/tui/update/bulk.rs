@@ -1,13 +1,21 @@
 //! Doing something to many: its plan, its run, its receipts.
 
+mod receipts;
+
+pub(super) use receipts::{key as receipts_key, open as receipts};
+
 use super::{ask, flash, layer};
-use crate::domain::bulk::{Item, Limits, Plan, Run, State, Thing, Verb};
+use crate::domain::bulk::{Item, Limits, Plan, Run, Thing, Verb};
+use crate::domain::command::OwnCommand;
 use crate::domain::{Problem, SafeText};
 use crate::tui::action::{ActionId, Key};
 use crate::tui::model::{
-    Asked, BulkDialog, BulkField, BulkRun, Effect, Ended, Layer, ListId, Model, NoticeLevel, Now, Ticket, act_on,
+    Act, Asked, BulkDialog, BulkField, BulkRun, Effect, Ended, Layer, ListId, Model, NoticeLevel, Now, Own, Ticket,
+    Written, act_on,
 };
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use tui_input::Input;
 
 /// So many bulks are remembered.
@@ -16,14 +24,43 @@ const KEPT: usize = 20;
 /// Shows the plan of `verb` for what is marked in a list.
 pub(super) fn open_marked(model: &mut Model, list: ListId, verb: Verb, now: &Now) -> Vec<Effect> {
     let (things, hidden) = model.marked_things(list, verb);
-    open(model, verb, &things, (Some(list), hidden), now);
+    open(model, (verb, None), &things, (Some(list), hidden), now);
     Vec::new()
 }
 
+/// Shows the plan of a command of the operator's own for what is marked in a list.
+pub(super) fn open_own(model: &mut Model, (command, answers): Asks, list: ListId, now: &Now) -> Vec<Effect> {
+    let (things, hidden) = model.marked_things(list, Verb::Run);
+    let own = Own::new(model, command, answers, &things);
+    open(model, (own.verb(), Some(own)), &things, (Some(list), hidden), now);
+    Vec::new()
+}
+
+/// A command, and what was answered.
+type Asks = (Arc<OwnCommand>, BTreeMap<String, String>);
+
+/// The same on these, as they are now.
+fn anew(model: &Model, own: Option<Own>, things: &[Thing]) -> Option<Own> {
+    own.map(|own| Own::new(model, own.command, own.answers, things))
+}
+
 /// Shows the plan of `verb` for these.
-fn open(model: &mut Model, verb: Verb, things: &[Thing], (list, hidden): (Option<ListId>, usize), now: &Now) {
+fn open(
+    model: &mut Model,
+    (verb, own): (Verb, Option<Own>),
+    things: &[Thing],
+    (list, hidden): (Option<ListId>, usize),
+    now: &Now,
+) {
     model.marks.end();
-    let items: Vec<Item> = things.iter().filter_map(|thing| model.bulk_item(*thing)).collect();
+    let mut items: Vec<Item> = things.iter().filter_map(|thing| model.bulk_item(*thing)).collect();
+    if let Some(own) = &own {
+        for item in &mut items {
+            // A command is the operator's own matter, whatever else is done to it meanwhile.
+            item.busy = None;
+            item.barred = own.argv(item.thing).err().map(|why| why.to_string());
+        }
+    }
     if items.is_empty() {
         flash(model, now, NoticeLevel::Warning, "none of them is there any more", None);
         return;
@@ -38,6 +75,7 @@ fn open(model: &mut Model, verb: Verb, things: &[Thing], (list, hidden): (Option
     let text = |number: Option<usize>| Input::new(number.map(|n| n.to_string()).unwrap_or_default());
     let mut dialog = BulkDialog {
         items,
+        own,
         hidden,
         list,
         limit: text(limits.limit),
@@ -157,6 +195,15 @@ pub(super) fn key(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> V
                 model.layers.pop();
             }
             BulkField::Go => return begin(model, now),
+            // From the last thing that is asked on to the button; where it can't be gone on, why not.
+            BulkField::Reason | BulkField::Typed if dialog.is_last() => {
+                let given = dialog.plan.may_begin(&dialog.consent());
+                match given {
+                    Ok(()) if dialog.stale.is_empty() => dialog.focus = BulkField::Go,
+                    Ok(()) => dialog.focus = BulkField::Cancel,
+                    Err(problem) => flash(model, now, NoticeLevel::Warning, problem.message, None),
+                }
+            }
             _ => step(dialog, true),
         },
         _ if !on_button => {
@@ -202,7 +249,14 @@ fn again(model: &mut Model, now: &Now) {
         return;
     };
     let things: Vec<Thing> = dialog.items.iter().map(|item| item.thing).collect();
-    open(model, dialog.plan.verb, &things, (dialog.list, dialog.hidden), now);
+    let own = anew(model, dialog.own, &things);
+    open(
+        model,
+        (dialog.plan.verb, own),
+        &things,
+        (dialog.list, dialog.hidden),
+        now,
+    );
 }
 
 /// Begins what the plan shows, unless something of it changed since.
@@ -224,18 +278,31 @@ fn begin(model: &mut Model, now: &Now) -> Vec<Effect> {
         flash(model, now, NoticeLevel::Warning, problem.message, None);
         return Vec::new();
     }
+    let once = match &dialog.own {
+        Some(own) if own.is_once() => Some(own.act_on_all(&dialog.plan)),
+        _ => None,
+    };
+    if let Some(Err(problem)) = once {
+        flash(model, now, NoticeLevel::Warning, problem.message, None);
+        return Vec::new();
+    }
     let Some(Layer::Bulk(dialog)) = model.layers.pop() else {
         return Vec::new();
     };
     if let Some(list) = dialog.list {
         model.marks.clear(list);
     }
+    if let Some(Ok(act)) = once {
+        return super::act::start(model, act, consent, now).1;
+    }
     let id = model.new_seq();
     model.runs.push(BulkRun {
         id,
         run: Run::new(&dialog.plan),
+        own: dialog.own,
+        outputs: Vec::new(),
         consent,
-        tickets: std::collections::BTreeMap::new(),
+        tickets: BTreeMap::new(),
     });
     if model.runs.len() > KEPT
         && let Some(old) = model.runs.iter().position(|run| run.run.is_over())
@@ -260,22 +327,30 @@ fn drive(model: &mut Model, id: u64, now: &Now) -> Vec<Effect> {
         }
         let (verb, consent) = (bulk.run.verb, bulk.consent.clone());
         for place in begun {
-            let item = model
-                .runs
-                .get(at)
-                .and_then(|bulk| bulk.run.receipts.get(place))
-                .map(|receipt| receipt.item.clone());
-            let Some((item, act)) = item.and_then(|item| act_on(verb, &item).map(|act| (item, act))) else {
-                if let Some(bulk) = model.runs.get_mut(at) {
-                    let problem = Problem::new("internal_error", "there is no such action on it");
-                    bulk.run.ended(place, Err(problem));
-                }
+            let Some(bulk) = model.runs.get_mut(at) else { break };
+            let Some(item) = bulk.run.receipts.get(place).map(|receipt| receipt.item.clone()) else {
                 continue;
+            };
+            let act = match &bulk.own {
+                Some(own) => own.act(&item),
+                None => {
+                    act_on(verb, &item).ok_or_else(|| Problem::new("internal_error", "there is no such action on it"))
+                }
+            };
+            let act = match act {
+                Ok(act) => act,
+                Err(problem) => {
+                    bulk.run.ended(place, Err(problem));
+                    continue;
+                }
             };
             let ticket = model.new_ticket();
             let asked = Asked {
                 act: act.clone(),
-                verb: format!("{} {}", verb.doing(), item.name),
+                verb: match &act {
+                    Act::Command(run) => format!("running {} on {}", run.name, item.name),
+                    _ => format!("{} {}", verb.doing(), item.name),
+                },
                 progress: None,
             };
             model.asked.insert(ticket, asked);
@@ -302,7 +377,7 @@ fn drive(model: &mut Model, id: u64, now: &Now) -> Vec<Effect> {
 fn over(model: &mut Model, at: usize, now: &Now) {
     let Some(bulk) = model.runs.get(at) else { return };
     let counts = bulk.run.counts();
-    let text = format!("{}: {}", bulk.run.verb.word(), bulk.run.summary());
+    let text = format!("{}: {}", bulk.word(), bulk.run.summary());
     let key = model.keymap().key_of(ActionId::Receipts);
     let (level, hint) = match (counts.failed, counts.not_begun) {
         (0, 0) => (NoticeLevel::Success, None),
@@ -329,6 +404,11 @@ pub(super) fn ended(model: &mut Model, ticket: Ticket, result: Result<Box<Ended>
     let Some(place) = bulk.tickets.remove(&ticket) else {
         return Vec::new();
     };
+    if let (Ok(ended), Some(receipt)) = (&result, bulk.run.receipts.get(place))
+        && let Some(written) = &ended.output
+    {
+        bulk.outputs.push((receipt.item.name.clone(), written.as_ref().clone()));
+    }
     bulk.run.ended(place, outcome(bulk.run.verb, result));
     let id = bulk.id;
     drive(model, id, now)
@@ -337,6 +417,7 @@ pub(super) fn ended(model: &mut Model, ticket: Ticket, result: Result<Box<Ended>
 /// A look that found a server down has failed, though nothing went wrong with the looking.
 fn outcome(verb: Verb, result: Result<Box<Ended>, Problem>) -> Result<SafeText, Problem> {
     match result {
+        Ok(ended) if ended.output.is_some() => ended.output.map_or(Ok(ended.text), |written| wrote(&written)),
         Ok(ended) => match ended.report.as_ref().and_then(|report| report.failure.as_ref()) {
             Some(failure) if matches!(verb, Verb::Test | Verb::Check) => {
                 Err(Problem::new("check_failed", failure.to_string()).hint(failure.hint()))
@@ -350,13 +431,16 @@ fn outcome(verb: Verb, result: Result<Box<Ended>, Problem>) -> Result<SafeText, 
     }
 }
 
-/// Shows the receipts of the newest bulk.
-pub(super) fn receipts(model: &mut Model) -> Vec<Effect> {
-    if let Some(id) = model.runs.last().map(|bulk| bulk.id) {
-        model.layers.push(Layer::Receipts { id, scroll: 0 });
-        model.mark_dirty();
-    }
-    Vec::new()
+/// What a command wrote, in a line: its last.
+fn wrote(written: &Written) -> Result<SafeText, Problem> {
+    let last = written.lines.iter().rev().find(|line| !line.as_str().trim().is_empty());
+    let how = match written.code {
+        Some(0) => return Ok(last.cloned().unwrap_or_else(|| SafeText::new("it wrote nothing"))),
+        Some(code) => format!("exit status {code}"),
+        None => "a signal ended it".to_owned(),
+    };
+    let said = last.map(|line| format!(": {line}")).unwrap_or_default();
+    Err(Problem::new("command_failed", format!("{how}{said}")))
 }
 
 /// Stops a bulk: no more are begun; asked again, what runs is stopped too. Whether there was one.
@@ -381,93 +465,6 @@ pub(super) fn stop(model: &mut Model, id: Option<u64>, now: &Now) -> Option<Vec<
     Some(Vec::new())
 }
 
-/// The keys of the receipts.
-pub(super) fn receipts_key(model: &mut Model, key: Key, now: &Now) -> Vec<Effect> {
-    let page = usize::from(model.size.1.saturating_sub(6)).max(1);
-    let Some(Layer::Receipts { id, scroll }) = model.layers.last_mut() else {
-        return Vec::new();
-    };
-    let current = *id;
-    let at = model.runs.iter().position(|bulk| bulk.id == current);
-    let lines = at.and_then(|at| model.runs.get(at)).map_or(0, lines_of);
-    let last = lines.saturating_sub(page.min(lines));
-    match (key.code, key.letter()) {
-        (KeyCode::Esc | KeyCode::Enter, _) | (_, Some('q')) => {
-            model.layers.pop();
-        }
-        (KeyCode::Down, _) | (_, Some('j')) => *scroll = (*scroll + 1).min(last),
-        (KeyCode::Up, _) | (_, Some('k')) => *scroll = scroll.saturating_sub(1),
-        (KeyCode::PageDown, _) => *scroll = (*scroll + page).min(last),
-        (KeyCode::PageUp, _) => *scroll = scroll.saturating_sub(page),
-        (KeyCode::Home, _) | (_, Some('g')) => *scroll = 0,
-        (KeyCode::End, _) | (_, Some('G')) => *scroll = last,
-        (KeyCode::Left | KeyCode::Right, _) => {
-            let other = at.and_then(|at| match key.code {
-                KeyCode::Left => at.checked_sub(1),
-                _ => Some(at + 1),
-            });
-            if let Some(bulk) = other.and_then(|at| model.runs.get(at)) {
-                (*id, *scroll) = (bulk.id, 0);
-            }
-        }
-        (_, Some('x')) => return stop(model, Some(current), now).unwrap_or_default(),
-        (_, Some(which @ ('f' | 'b'))) => rerun(model, current, which == 'f', now),
-        (_, Some('c')) => {
-            if let Some(bulk) = at.and_then(|at| model.runs.get(at)) {
-                return vec![Effect::Copy(as_text(bulk))];
-            }
-        }
-        _ => {}
-    }
-    Vec::new()
-}
-
-fn lines_of(bulk: &BulkRun) -> usize {
-    bulk.run.receipts.len() + bulk.run.passed.len()
-}
-
-/// A new plan for what failed, or was not begun, and for nothing else.
-fn rerun(model: &mut Model, id: u64, failed: bool, now: &Now) {
-    let Some(bulk) = model.runs.iter().find(|bulk| bulk.id == id) else {
-        return;
-    };
-    let (verb, over) = (bulk.run.verb, bulk.run.is_over() && bulk.tickets.is_empty());
-    let things = if failed {
-        bulk.run.failed()
-    } else {
-        bulk.run.not_begun()
-    };
-    if !over {
-        let text = "it still runs: x stops it";
-        flash(model, now, NoticeLevel::Info, text, None);
-    } else if things.is_empty() {
-        let text = if failed { "nothing failed" } else { "all were begun" };
-        flash(model, now, NoticeLevel::Info, text, None);
-    } else {
-        model.layers.pop();
-        open(model, verb, &things, (None, 0), now);
-    }
-}
-
-/// The receipts as plain text, one a line.
-fn as_text(bulk: &BulkRun) -> String {
-    let mut text = format!("{}: {}\n", bulk.run.verb.word(), bulk.run.summary());
-    for receipt in &bulk.run.receipts {
-        let (word, more) = match &receipt.state {
-            State::Waiting => ("waiting", String::new()),
-            State::Running => ("running", String::new()),
-            State::Done(said) => ("done", said.to_string()),
-            State::Failed(problem) => ("failed", problem.message.clone()),
-            State::NotBegun(why) => ("not begun", why.clone()),
-        };
-        text.push_str(&format!("{}\t{word}\t{more}\n", receipt.item.name));
-    }
-    for (item, why) in &bulk.run.passed {
-        text.push_str(&format!("{}\tpassed over\t{why}\n", item.name));
-    }
-    text
-}
-
 /// What leaving now would mean for bulks at work.
 pub(super) fn unfinished(model: &Model) -> Vec<String> {
     model
@@ -476,10 +473,7 @@ pub(super) fn unfinished(model: &Model) -> Vec<String> {
         .filter(|bulk| bulk.run.counts().waiting > 0)
         .map(|bulk| {
             let waiting = bulk.run.counts().waiting;
-            format!(
-                "{}: {waiting} are not begun yet, and would not be.",
-                bulk.run.verb.of(bulk.run.receipts.len())
-            )
+            format!("{}: {waiting} are not begun yet, and would not be.", bulk.title())
         })
         .collect()
 }

@@ -1,13 +1,16 @@
 //! The operator's own commands: their keys, what they ask, and off they go.
 
-use super::{act, flash, layer};
-use crate::domain::command::Kind;
+use super::{act, ask, bulk, flash, layer};
+use crate::domain::bulk::Verb;
+use crate::domain::command::{Kind, Many, Output, OwnCommand};
+use crate::domain::rights::Deed;
 use crate::tui::action::{Key, parse_sequence};
 use crate::tui::model::{
-    Act, CommandDialog, CommandField, CommandRun, Effect, Layer, Model, NoticeLevel, Now, Target, command_facts,
-    kind_of,
+    Act, CommandDialog, CommandField, CommandRun, Effect, Layer, ListId, Model, NoticeLevel, Now, Target,
+    command_facts, kind_of, target_of, told_of_all,
 };
 use crossterm::event::{KeyCode, KeyEvent};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tui_input::Input;
@@ -44,8 +47,51 @@ pub(super) fn open(model: &mut Model, name: &str, now: &Now) -> Vec<Effect> {
         flash(model, now, NoticeLevel::Warning, text, None);
         return Vec::new();
     }
-    let label = target.and_then(|target| model.label(target)).unwrap_or_default();
-    let facts = command_facts(model, target);
+    let list = model.lists.list(model.place());
+    let marked = list.filter(|list| !command.on.is_empty() && model.marks.count(*list) > 0);
+    if let Some(list) = marked
+        && command.ask.is_empty()
+    {
+        return match takes_terminal(model, &command, list, now) {
+            true => Vec::new(),
+            false => bulk::open_own(model, (command, BTreeMap::new()), list, now),
+        };
+    }
+    if let Some(list) = marked
+        && takes_terminal(model, &command, list, now)
+    {
+        return Vec::new();
+    }
+    if command.changes && marked.is_none() {
+        let server = target.and_then(|target| ask::server_code(model, target));
+        let guard = &model.settings.guard;
+        if let Err(problem) = guard.refuses(Deed::RunCommand, server.as_deref(), model.is_unlocked()) {
+            flash(model, now, NoticeLevel::Warning, problem.message, problem.hint);
+            return Vec::new();
+        }
+    }
+    let of = |target: Option<Target>| {
+        let label = target.and_then(|target| model.label(target)).unwrap_or_default();
+        (target.unwrap_or(Target::Fleet), label, command_facts(model, target))
+    };
+    let mut targets: Vec<_> = match marked {
+        Some(list) => {
+            let (things, _) = model.marked_things(list, Verb::Run);
+            things.into_iter().map(|thing| of(Some(target_of(thing)))).collect()
+        }
+        None => vec![of(target)],
+    };
+    if command.many == Many::Once
+        && let Some((first, label, _)) = targets.first().cloned()
+    {
+        let all: Vec<_> = targets.iter().map(|(_, _, told)| told).collect();
+        let facts = told_of_all(&all);
+        let label = match targets.len() {
+            1 => label,
+            many => format!("{many} selected"),
+        };
+        targets = vec![(first, label, facts)];
+    }
     let fields = command.ask.iter().map(|ask| {
         let first = match ask.kind {
             _ if !ask.default.is_empty() => ask.default.clone(),
@@ -59,7 +105,8 @@ pub(super) fn open(model: &mut Model, name: &str, now: &Now) -> Vec<Effect> {
         }
     });
     let dialog = CommandDialog {
-        targets: vec![(target.unwrap_or(Target::Fleet), label, facts)],
+        targets,
+        marked,
         fields: fields.collect(),
         at: 0,
         go: false,
@@ -70,6 +117,17 @@ pub(super) fn open(model: &mut Model, name: &str, now: &Now) -> Vec<Effect> {
     model.layers.push(Layer::Command(Box::new(dialog)));
     model.mark_dirty();
     if asks { Vec::new() } else { run(model, now) }
+}
+
+/// Whether a command can't run on what is marked, as it takes the terminal for each; that is said.
+fn takes_terminal(model: &mut Model, command: &OwnCommand, list: ListId, now: &Now) -> bool {
+    let takes = command.output == Output::Terminal && command.many == Many::Each && model.marks.count(list) > 1;
+    if takes {
+        let text = format!("{} takes the terminal: it runs on one at a time", command.name);
+        let hint = Some("Esc takes the marks away".to_owned());
+        flash(model, now, NoticeLevel::Warning, text, hint);
+    }
+    takes
 }
 
 /// Runs what the dialog on top shows, on all of its targets.
@@ -100,6 +158,12 @@ fn run(model: &mut Model, now: &Now) -> Vec<Effect> {
         return Vec::new();
     }
     let command = Arc::clone(&dialog.command);
+    if let Some(list) = dialog.marked {
+        // Who, and who is passed over and why, is shown before anything runs on many.
+        let answers = dialog.answers();
+        model.layers.pop();
+        return bulk::open_own(model, (command, answers), list, now);
+    }
     let targets: Vec<_> = dialog
         .targets
         .iter()
@@ -113,16 +177,18 @@ fn run(model: &mut Model, now: &Now) -> Vec<Effect> {
             argv,
             facts,
             target,
+            also: Vec::new(),
             limit: command.limit,
             changes: command.changes,
             output: command.output,
         };
-        let (_, started) = act::start(
-            model,
-            Act::Command(Box::new(run)),
-            crate::domain::guard::Consent::default(),
-            now,
-        );
+        let act = Act::Command(Box::new(run));
+        if command.changes && ask::demands(model, &act).asks() {
+            // A guard wants more than a yes.
+            ask::act(model, act, now);
+            continue;
+        }
+        let (_, started) = act::start(model, act, crate::domain::guard::Consent::default(), now);
         effects.extend(started);
     }
     effects

@@ -3,9 +3,12 @@
 use super::form::buttons;
 use super::popup::{middle, over};
 use super::{Pen, text};
+use crate::domain::SafeText;
 use crate::domain::bulk::State;
-use crate::domain::{SafeText, bulk::Receipt};
-use crate::tui::model::{BulkDialog, BulkField, BulkRun, Button};
+use crate::domain::command::Typed;
+use crate::tui::model::{
+    BULK_WIDE, BulkDialog, BulkField, BulkRun, Button, Own, RECEIPT_WORD, ReceiptLine, name_columns, receipts_room,
+};
 use crate::tui::theme::Token;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -14,32 +17,43 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 use tui_input::Input;
 
-/// Columns of names beside what is said of them.
-fn name_width<'a>(names: impl Iterator<Item = &'a str>, columns: u16) -> usize {
-    let most = usize::from(columns) / 3;
-    names.map(text::width).max().unwrap_or(8).clamp(6, most.clamp(6, 32))
-}
-
 /// The plan: what is done to whom, who is passed over and why, and how it goes.
 pub(super) fn plan(pen: &Pen<'_>, dialog: &BulkDialog, frame: &mut Frame<'_>) {
     let screen = frame.area();
-    let width = 96.min(screen.width);
+    let width = BULK_WIDE.min(screen.width);
     let inner = width.saturating_sub(2);
     let plan = &dialog.plan;
     let (count, passed) = (plan.count(), plan.lines.len() - plan.count());
     let mut head: Vec<Line<'static>> = Vec::new();
     let columns = usize::from(inner).saturating_sub(4);
-    let title = match passed {
-        0 => format!("{}?", plan.verb.of(count)),
-        _ => format!("{}? {passed} passed over.", plan.verb.of(count)),
+    let title = match (count, passed) {
+        (0, _) => format!(
+            "{}: nothing is left to do, {passed} passed over.",
+            capital(dialog.word())
+        ),
+        (_, 0) => format!("{}?", dialog.title()),
+        _ => format!("{}? {passed} passed over.", dialog.title()),
     };
     for line in super::detail::wrap(&title, columns) {
         head.push(sentence(pen, inner, &line, Token::Strong));
     }
     let small = screen.height < 20;
     if !small {
-        for line in super::detail::wrap(plan.verb.meaning(), columns) {
+        let meaning = dialog.own.as_ref().map_or(plan.verb.meaning(), Own::meaning);
+        for line in super::detail::wrap(meaning, columns) {
             head.push(sentence(pen, inner, &line, Token::Text));
+        }
+    }
+    if let Some(own) = dialog.own.as_ref().filter(|own| own.is_once() && count > 0) {
+        let (words, token) = match own.argv_of_all(plan) {
+            Ok((_, argv)) => (Typed(&argv).to_string(), Token::Strong),
+            Err(why) => (format!("{} {why}", pen.glyphs.bad), Token::Bad),
+        };
+        for line in super::detail::wrap(SafeText::new(&words).as_str(), columns)
+            .into_iter()
+            .take(3)
+        {
+            head.push(sentence(pen, inner, &line, token));
         }
     }
     if dialog.hidden > 0 {
@@ -71,16 +85,21 @@ pub(super) fn plan(pen: &Pen<'_>, dialog: &BulkDialog, frame: &mut Frame<'_>) {
         (_, 0) => "end · ".to_owned(),
         (_, more) => format!("{more} more (↑ ↓) · "),
     };
-    let how = if dialog.stale.is_empty() {
-        "Tab goes on · Esc cancels"
-    } else {
-        "p plans anew · Esc cancels"
+    let how = match (dialog.stale.is_empty(), count) {
+        (false, _) => "p plans anew · Esc cancels",
+        (true, 0) => "Esc closes",
+        _ if plan.to_type().is_none() && !plan.demands.reason && inner < 60 => "y does it · Esc cancels",
+        _ if plan.to_type().is_none() && !plan.demands.reason => "y does it · Tab goes on · Esc cancels",
+        _ => "Tab goes on · Esc cancels",
     };
     let inside = over(pen, frame, area, "plan", &format!("{scrolls}{how}"), style);
     if inside.is_empty() {
         return;
     }
-    let names = name_width(plan.lines.iter().map(|line| line.item.name.as_str()), inner);
+    let names = name_columns(
+        plan.lines.iter().map(|line| line.item.name.as_str()),
+        usize::from(inner),
+    );
     let mut lines = head;
     // What is done comes first, and what is passed over behind it, in their orders.
     let going = plan.lines.iter().filter(|line| line.passed.is_none());
@@ -92,7 +111,11 @@ pub(super) fn plan(pen: &Pen<'_>, dialog: &BulkDialog, frame: &mut Frame<'_>) {
             None => {
                 row.gap(1).text(pen.glyphs.selected, pen.style(Token::Good)).gap(1);
                 row.cell(name.as_str(), names, pen.style(Token::Strong));
-                if let Some(server) = line.item.server.as_deref().filter(|code| *code != line.item.name) {
+                if let Some(own) = dialog.own.as_ref().filter(|own| !own.is_once()) {
+                    let argv = own.argv(line.item.thing).unwrap_or_default();
+                    let typed = SafeText::new(&Typed(&argv).to_string());
+                    row.gap(2).text(typed.as_str(), pen.style(Token::Text));
+                } else if let Some(server) = line.item.server.as_deref().filter(|code| *code != line.item.name) {
                     row.gap(2).text(&format!("on {server}"), pen.style(Token::Dim));
                 }
             }
@@ -129,7 +152,7 @@ pub(super) fn plan(pen: &Pen<'_>, dialog: &BulkDialog, frame: &mut Frame<'_>) {
         BulkField::Go => Some(Button::Go),
         _ => None,
     };
-    let go = format!("{} {count}", capital(plan.verb.word()));
+    let go = format!("{} {count}", capital(dialog.word()));
     let line = buttons(pen, &go, focus, plan.verb.is_destructive(), dialog.may_go(), inner);
     frame.render_widget(Paragraph::new(line), low);
 }
@@ -163,17 +186,25 @@ fn below(
     let plan = &dialog.plan;
     let mut row = pen.row(columns);
     row.gap(1);
+    let narrow = columns < 60;
+    let once = dialog.is_once();
+    let labels = match narrow {
+        true => ["most", "at once", "stop at"],
+        false => ["at most", "at once", "stop after errors"],
+    };
     let numbers = [
-        (BulkField::Limit, "at most", "all", &dialog.limit),
-        (BulkField::AtOnce, "at once", "1", &dialog.at_once),
-        (BulkField::StopAfter, "stop after errors", "never", &dialog.stop_after),
+        (BulkField::Limit, "all", &dialog.limit),
+        (BulkField::AtOnce, "1", &dialog.at_once),
+        (
+            BulkField::StopAfter,
+            if narrow { "-" } else { "never" },
+            &dialog.stop_after,
+        ),
     ];
-    for (field, label, nothing, input) in numbers {
-        let label = if columns < 60 {
-            label.trim_end_matches(" errors")
-        } else {
-            label
-        };
+    for ((field, nothing, input), label) in numbers.into_iter().zip(labels) {
+        if once && field != BulkField::Limit {
+            continue;
+        }
         row.gap(1).text(label, pen.style(Token::Dim)).gap(1);
         if dialog.focus == field {
             cursor = Some((usize::from(columns) - row.left() + input.visual_cursor(), lines.len()));
@@ -188,7 +219,7 @@ fn below(
         } else {
             Token::Field
         };
-        row.cell(value, 6, pen.style(style)).gap(1);
+        row.cell(value, if narrow { 3 } else { 6 }, pen.style(style)).gap(1);
     }
     lines.push(row.line(Style::new()));
     if let Some(most) = plan.demands.max_bulk {
@@ -204,7 +235,8 @@ fn below(
         row.gap(2)
             .text(label, pen.style(Token::Text))
             .text(what, pen.style(Token::Key));
-        row.text(": ", pen.style(Token::Text));
+        let end = if what.is_empty() || narrow { ": " } else { " to go on: " };
+        row.text(end, pen.style(Token::Text));
         let start = usize::from(columns) - row.left();
         let room = row.left().saturating_sub(2);
         let scroll = input.visual_scroll(room.saturating_sub(1));
@@ -218,7 +250,8 @@ fn below(
         lines.push(row.line(Style::new()));
     };
     if plan.demands.reason {
-        ask(BulkField::Reason, "Reason, kept by the audit", "", &dialog.reason);
+        let label = if narrow { "Reason" } else { "Reason, kept by the audit" };
+        ask(BulkField::Reason, label, "", &dialog.reason);
     }
     if let Some(expected) = plan.to_type() {
         ask(BulkField::Typed, "Type ", &expected, &dialog.typed);
@@ -237,83 +270,88 @@ fn below(
 /// What became of each.
 pub(super) fn receipts(pen: &Pen<'_>, bulk: &BulkRun, scroll: usize, frame: &mut Frame<'_>) {
     let screen = frame.area();
-    let width = 96.min(screen.width);
-    let inner = width.saturating_sub(2);
+    let width = BULK_WIDE.min(screen.width);
+    let (columns, most) = receipts_room((screen.width, screen.height));
     let run = &bulk.run;
-    let all = run.receipts.len() + run.passed.len();
-    let height = u16::try_from(all + 4)
+    let all = bulk.lines(columns);
+    let height = u16::try_from(all.len().min(most) + 4)
         .unwrap_or(u16::MAX)
-        .min(screen.height.saturating_sub(2))
-        .max(6.min(screen.height));
+        .min(screen.height);
     let area = middle(frame, width, height);
-    let over_now = run.is_over() && bulk.tickets.is_empty();
-    let keys = match (over_now, run.stopped().is_some(), run.counts()) {
-        (false, false, _) => "x stops · Esc goes on without looking",
-        (false, true, _) => "x stops what still runs · Esc closes",
-        (true, _, counts) if counts.failed > 0 && counts.not_begun > 0 => {
-            "f failed again · b those not begun · c copies · Esc"
-        }
-        (true, _, counts) if counts.failed > 0 => "f runs the failed again · c copies · Esc closes",
-        (true, _, counts) if counts.not_begun > 0 => "b runs those not begun · c copies · Esc closes",
-        _ => "c copies · Esc closes",
+    let over_now = bulk.is_over();
+    let counts = run.counts();
+    let keys = match (over_now, run.stopped().is_some()) {
+        (false, false) => "x stops · Esc goes on without looking",
+        (false, true) => "x stops what still runs · Esc closes",
+        (true, _) => match (counts.failed > 0, counts.not_begun > 0, columns < 50) {
+            (true, true, true) => "f failed again · b not begun · Esc",
+            (true, true, false) => "f failed again · b those not begun · c copies · Esc closes",
+            (true, false, true) => "f failed again · c copies · Esc",
+            (true, false, false) => "f runs the failed again · c copies · Esc closes",
+            (false, true, true) => "b those not begun · c copies · Esc",
+            (false, true, false) => "b runs those not begun · c copies · Esc closes",
+            (false, false, _) if !bulk.outputs.is_empty() => "o what it wrote · c copies · Esc closes",
+            (false, false, _) => "c copies · Esc closes",
+        },
     };
-    let title = run.verb.of(run.receipts.len());
+    let title = bulk.title();
     let inside = over(pen, frame, area, &title, keys, pen.style(Token::Popup));
     if inside.is_empty() {
         return;
     }
     let room = usize::from(inside.height).saturating_sub(2).max(1);
-    let scroll = scroll.min(all.saturating_sub(room));
-    let mut row = pen.row(inner);
-    let sign = if over_now { pen.glyphs.done } else { pen.spinner() };
-    row.gap(1)
-        .text(sign, pen.style(if over_now { Token::Good } else { Token::Info }))
-        .gap(1);
+    let scroll = scroll.min(all.len().saturating_sub(room));
+    let mut row = pen.row(inside.width);
+    let (sign, token) = match (over_now, counts.failed, counts.not_begun) {
+        (false, ..) => (pen.spinner(), Token::Info),
+        (true, 0, 0) => (pen.glyphs.done, Token::Good),
+        (true, 0, _) => (pen.glyphs.warning, Token::Warning),
+        _ => (pen.glyphs.failed, Token::Bad),
+    };
+    row.gap(1).text(sign, pen.style(token)).gap(1);
     row.text(&run.summary(), pen.style(Token::Strong));
-    let more = all.saturating_sub(scroll + room);
+    let more = all.len().saturating_sub(scroll + room);
     if more > 0 {
         row.gap(2).text(&format!("{more} more (j k)"), pen.style(Token::Dim));
     }
     let mut lines = vec![row.line(Style::new()), Line::raw("")];
-    let names = run.receipts.iter().map(|receipt| receipt.item.name.as_str());
-    let names = name_width(
-        names.chain(run.passed.iter().map(|(item, _)| item.name.as_str())),
-        inner,
-    );
-    let receipts = run
-        .receipts
-        .iter()
-        .map(|receipt| receipt_line(pen, receipt, names, inner));
-    let passed = run.passed.iter().map(|(item, why)| {
-        let mut row = pen.row(inner);
-        row.gap(1).text(pen.glyphs.dash, pen.style(Token::Dim)).gap(1);
-        row.cell(SafeText::new(&item.name).as_str(), names, pen.style(Token::Dim))
-            .gap(2);
-        row.text("passed over: ", pen.style(Token::Dim));
-        row.text(SafeText::new(why).as_str(), pen.style(Token::Dim));
-        row.line(Style::new())
-    });
-    lines.extend(receipts.chain(passed).skip(scroll).take(room));
+    let names = bulk.names(columns);
+    let shown = all.iter().skip(scroll).take(room);
+    lines.extend(shown.map(|line| receipt_line(pen, line, names, inside.width)));
     frame.render_widget(Paragraph::new(lines), inside);
 }
 
-fn receipt_line(pen: &Pen<'_>, receipt: &Receipt, names: usize, columns: u16) -> Line<'static> {
-    let (sign, token, word, more) = match &receipt.state {
-        State::Waiting => (pen.glyphs.waiting, Token::Dim, "waiting", String::new()),
-        State::Running => (pen.spinner(), Token::Info, "running", String::new()),
-        State::Done(said) => (pen.glyphs.done, Token::Good, "done", said.to_string()),
-        State::Failed(problem) => (pen.glyphs.failed, Token::Bad, "failed", problem.message.clone()),
-        State::NotBegun(why) => (pen.glyphs.dash, Token::Warning, "not begun", why.clone()),
-    };
+fn receipt_line(pen: &Pen<'_>, line: &ReceiptLine<'_>, names: usize, columns: u16) -> Line<'static> {
     let mut row = pen.row(columns);
-    row.gap(1).text(sign, pen.style(token)).gap(1);
-    row.cell(
-        SafeText::new(&receipt.item.name).as_str(),
-        names,
-        pen.style(Token::Strong),
-    );
-    row.gap(2).cell(word, 9, pen.style(token)).gap(1);
-    let style = if token == Token::Bad { Token::Bad } else { Token::Text };
-    row.text(SafeText::new(&more).as_str(), pen.style(style));
+    match line {
+        ReceiptLine::One(receipt, said) => {
+            let (sign, token, word) = match &receipt.state {
+                State::Waiting => (pen.glyphs.waiting, Token::Dim, "waiting"),
+                State::Running => (pen.spinner(), Token::Info, "running"),
+                State::Done(_) => (pen.glyphs.done, Token::Good, "done"),
+                State::Failed(_) => (pen.glyphs.failed, Token::Bad, "failed"),
+                State::NotBegun(_) => (pen.glyphs.dash, Token::Warning, "not begun"),
+            };
+            row.gap(1).text(sign, pen.style(token)).gap(1);
+            let name = SafeText::new(&receipt.item.name);
+            row.cell(name.as_str(), names, pen.style(Token::Strong)).gap(2);
+            row.cell(word, RECEIPT_WORD, pen.style(token)).gap(1);
+            let style = if token == Token::Bad { Token::Bad } else { Token::Text };
+            row.text(said.as_str(), pen.style(style));
+        }
+        ReceiptLine::Failure(text) => {
+            row.gap(3).text(text.as_str(), pen.style(Token::Bad));
+        }
+        ReceiptLine::Hint(text) => {
+            row.gap(3).text(text.as_str(), pen.style(Token::Text));
+        }
+        ReceiptLine::Passed(item, why) => {
+            row.gap(1).text(pen.glyphs.dash, pen.style(Token::Dim)).gap(1);
+            let name = SafeText::new(&item.name);
+            row.cell(name.as_str(), names, pen.style(Token::Dim)).gap(2);
+            row.text("passed over: ", pen.style(Token::Dim));
+            row.text(why.as_str(), pen.style(Token::Dim));
+        }
+    }
     row.line(Style::new())
 }

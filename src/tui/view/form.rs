@@ -331,7 +331,12 @@ pub(super) fn confirm(pen: &Pen<'_>, confirm: &Confirm, frame: &mut Frame<'_>) {
     if let Some(input) = &confirm.reason {
         lines.push(Line::raw(""));
         let mut row = pen.row(inner);
-        row.gap(2).text("Reason, kept by the audit: ", pen.style(Token::Text));
+        let label = if inner < 60 {
+            "Reason: "
+        } else {
+            "Reason, kept by the audit: "
+        };
+        row.gap(2).text(label, pen.style(Token::Text));
         let start = usize::from(inner) - row.left();
         let room = row.left().saturating_sub(2);
         let scroll = input.visual_scroll(room.saturating_sub(1));

@@ -127,10 +127,12 @@ pub(super) fn menu(pen: &Pen<'_>, frame: &mut Frame<'_>) {
         .iter()
         .map(|(rest, action)| (show_sequence(rest), action.title, allowed(action.id, &situation)))
         .collect();
-    let on = model
-        .current_target()
-        .and_then(|target| pen.model.label(target))
-        .unwrap_or_default();
+    // What an action is for: the marked ones, where there are some.
+    let on = match model.marked() {
+        0 => model.current_target().and_then(|target| model.label(target)),
+        many => Some(format!("{many} marked")),
+    };
+    let on = on.unwrap_or_default();
     let titles = lines.iter().map(|(_, title, _)| text::width(title)).max().unwrap_or(0);
     let reasons = lines
         .iter()

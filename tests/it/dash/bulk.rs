@@ -245,11 +245,11 @@ fn what_cannot_be_taken_back_wants_their_number_typed_and_a_paste_is_none() {
     dash.paste(&count.to_string());
     dash.press("enter enter y");
     assert!(acts(&mut dash).is_empty(), "a paste confirms nothing");
-    dash.press("a x").wait(400);
+    dash.press("esc a x").wait(400);
     dash.enter(&(count + 1).to_string()).press("enter enter");
     assert!(acts(&mut dash).is_empty(), "another number");
-    dash.press("a x").wait(400);
-    dash.enter(&count.to_string()).press("tab tab enter");
+    dash.press("esc a x").wait(400);
+    dash.enter(&count.to_string()).press("enter enter");
     let begun = acts(&mut dash);
     assert_eq!(begun.len(), 4, "four at once");
     assert!(begun.iter().all(|(_, act)| act.is_destructive()));

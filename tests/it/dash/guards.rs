@@ -187,6 +187,86 @@ fn of_many_no_more_than_a_guard_allows_and_its_reason_is_asked() {
     }
 }
 
+/// Puts one server, or the first three, in maintenance: what is asked, with nothing given.
+fn asked(rules: &str, read_only: bool, many: bool) -> Dash {
+    let mut dash = dash_with(settings(read_only, rules), SIZE);
+    dash.press(if many { "space space space a m" } else { "a m" }).wait(400);
+    dash
+}
+
+/// Every rule, on one and on many: what it refuses, and what lets it through.
+#[test]
+fn every_rule_holds_for_one_and_for_many() {
+    let rule = |what: &str| format!("[[guard]]\naction = 'server.maintenance'\n{what}");
+    for many in [false, true] {
+        let count = if many { 3 } else { 1 };
+        // Nothing asked: a yes is enough.
+        let mut dash = asked("", false, many);
+        dash.press("y");
+        assert_eq!(changes(&mut dash).len(), count, "no rule, many: {many}");
+        // Forbidden.
+        let mut dash = asked(&rule("deny = 'month end'"), false, many);
+        dash.must_see("month end");
+        dash.press("y tab enter esc");
+        assert!(changes(&mut dash).is_empty(), "deny, many: {many}");
+        // The name, of many their number.
+        let (right, wrong) = if many { ("3", "srv-1") } else { ("srv-1", "3") };
+        let mut dash = asked(&rule("type_name = true"), false, many);
+        dash.press("y enter").enter(wrong).press("enter enter");
+        assert!(changes(&mut dash).is_empty(), "type_name, many: {many}");
+        let mut dash = asked(&rule("type_name = true"), false, many);
+        dash.enter(right).press("enter enter");
+        assert_eq!(changes(&mut dash).len(), count, "type_name given, many: {many}");
+        // The reason; blanks are none.
+        let mut dash = asked(&rule("reason = true"), false, many);
+        dash.press("enter").enter("  ").press("enter enter");
+        assert!(changes(&mut dash).is_empty(), "reason, many: {many}");
+        dash.enter("kernel").press("enter enter");
+        assert_eq!(changes(&mut dash).len(), count, "reason given, many: {many}");
+        // At most so many in one go: one is never too many.
+        let mut dash = asked(&rule("max_bulk = 2"), false, many);
+        if many {
+            dash.must_see("a guard allows 2 in one go");
+            dash.must_see("beyond the limit of 2");
+        }
+        dash.press("y");
+        assert_eq!(changes(&mut dash).len(), count.min(2), "max_bulk, many: {many}");
+        // Read-only, and unlocked.
+        let mut dash = asked("", true, many);
+        dash.press("y tab enter esc esc");
+        assert!(changes(&mut dash).is_empty(), "read-only, many: {many}");
+        let mut dash = dash_with(settings(true, ""), SIZE);
+        dash.press(":").enter("unlock 5m").press("enter");
+        dash.effects();
+        dash.press(if many { "space space space a m" } else { "a m" })
+            .wait(400)
+            .press("y");
+        assert_eq!(changes(&mut dash).len(), count, "unlocked, many: {many}");
+    }
+}
+
+#[test]
+fn what_is_locked_or_denied_while_a_plan_is_open_is_not_begun() {
+    let mut dash = dash_with(settings(true, ""), SIZE);
+    dash.press(":").enter("unlock 2m").press("enter");
+    dash.press("space space space a m").wait(400);
+    dash.must_see("Put 3 servers in maintenance?");
+    dash.wait(120_000);
+    dash.must_see("[read-only]");
+    dash.effects();
+    dash.press("y tab enter");
+    assert!(changes(&mut dash).is_empty(), "it is read-only again");
+    for keys in ["a m", "space space space a m"] {
+        let mut dash = dash_with(settings(false, ""), SIZE);
+        dash.press(keys).wait(400);
+        // The configuration was read again meanwhile.
+        dash.model.settings.guard = settings(false, "[[guard]]\ndeny = 'frozen'").guard;
+        dash.press("y");
+        assert!(changes(&mut dash).is_empty(), "{keys}");
+        dash.must_see("frozen");
+    }
+}
+
 #[test]
 fn a_question_says_what_changed_since_it_was_opened() {
     let mut dash = picture(false, "");

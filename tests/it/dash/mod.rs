@@ -12,6 +12,7 @@ mod keys;
 mod log;
 mod log_files;
 mod own;
+mod own_many;
 mod roles;
 mod storm;
 mod story;
