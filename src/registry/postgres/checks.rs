@@ -112,7 +112,8 @@ pub(super) async fn history(
 /// Claims the servers whose check is due, longest waiting first. One statement: its rows are looked at
 /// again once they are locked, and what another worker has just now is left to it.
 ///
-/// A last check from the future (a clock that was set back, a worker whose clock is wrong) is none. The
+/// A last check from the future (a clock that was set back, a worker whose clock is wrong) is none; what is
+/// less than a minute ahead was handed out to another while this statement waited. The
 /// spread is by the server's id: up to a tenth of the interval later, so that checks made together drift
 /// apart.
 pub(super) async fn claim_due(
@@ -125,14 +126,15 @@ pub(super) async fn claim_due(
     let rows = tx
         .rows(
             "WITH due AS (
-                 SELECT s.id FROM saas_server s, (SELECT coalesce($1, clock_timestamp()) AS now) AS at
+                 SELECT s.id FROM saas_server s, (SELECT now, now + interval '1 minute' AS near
+                     FROM (SELECT coalesce($1, clock_timestamp()) AS now) AS clock) AS at
                  WHERE s.intent IN ('active', 'maintenance') AND coalesce(at.now - greatest(
-                     CASE WHEN s.last_check_date <= at.now THEN s.last_check_date END,
-                     CASE WHEN s.check_claimed_at <= at.now THEN s.check_claimed_at END
+                     CASE WHEN s.last_check_date <= at.near THEN s.last_check_date END,
+                     CASE WHEN s.check_claimed_at <= at.near THEN s.check_claimed_at END
                  ) >= ($2 + $2 * abs(hashint8(s.id) % 1000) / 10000) * interval '1 millisecond', true)
                  ORDER BY greatest(
-                     CASE WHEN s.last_check_date <= at.now THEN s.last_check_date END,
-                     CASE WHEN s.check_claimed_at <= at.now THEN s.check_claimed_at END
+                     CASE WHEN s.last_check_date <= at.near THEN s.last_check_date END,
+                     CASE WHEN s.check_claimed_at <= at.near THEN s.check_claimed_at END
                  ) NULLS FIRST, s.id
                  LIMIT $3 FOR NO KEY UPDATE OF s SKIP LOCKED)
              UPDATE saas_server s SET check_claimed_at = coalesce($1, clock_timestamp()) FROM due WHERE s.id = due.id

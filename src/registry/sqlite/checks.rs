@@ -110,8 +110,13 @@ fn due(conn: &Connection, now: Timestamp, interval: Duration, limit: usize) -> R
         let last: String = get(row, "last")?;
         let is_due = last.is_empty() || {
             let waited = now.duration_since(time_of(&last)?);
-            // A last check from the future is a clock set back: not waited for.
-            waited.is_negative() || waited.unsigned_abs() >= interval + spread(id, interval)
+            // A last check from the future is a clock set back: not waited for. What is a moment ahead was handed
+            // out to another since the time was read.
+            if waited.is_negative() {
+                waited.unsigned_abs() > NEAR
+            } else {
+                waited.unsigned_abs() >= interval + spread(id, interval)
+            }
         };
         if is_due {
             found.push(id);
@@ -122,6 +127,9 @@ fn due(conn: &Connection, now: Timestamp, interval: Duration, limit: usize) -> R
     }
     Ok(found)
 }
+
+/// Clocks are not taken to be set back by less.
+const NEAR: Duration = Duration::from_secs(60);
 
 /// How much later than the interval a server's check falls due, up to a tenth of it: by its id, so that
 /// checks made together drift apart.
@@ -137,12 +145,13 @@ pub(super) fn claim_due(
     interval: Duration,
     limit: usize,
 ) -> Result<Vec<ServerId>> {
-    let now = now.unwrap_or_else(Timestamp::now);
     // Looked at without the write lock first: most of the time nothing is due.
-    if due(conn, now, interval, limit)?.is_empty() {
+    if due(conn, now.unwrap_or_else(Timestamp::now), interval, limit)?.is_empty() {
         return Ok(Vec::new());
     }
     let tx = begin(conn)?;
+    // Read now that nobody else writes: waiting for that may take seconds.
+    let now = now.unwrap_or_else(Timestamp::now);
     let found = due(&tx, now, interval, limit)?;
     for id in &found {
         tx.prepare_cached("UPDATE saas_server SET check_claimed_at = ?1 WHERE id = ?2")

@@ -57,6 +57,7 @@ mod every {
             checks_are_kept_and_read_newest_first,
             due_checks_are_handed_out_once_an_interval,
             due_checks_are_shared_between_workers,
+            what_was_handed_out_while_one_waited_is_not_handed_out_again,
             due_checks_without_a_time_go_by_the_stores_clock;
         names:
             codes_and_addresses_are_unique,

@@ -388,6 +388,23 @@ pub(super) async fn due_checks_are_shared_between_workers(r: Bench) {
     );
 }
 
+/// Who asks reads the time, and waits for the other who asks: what that one was given is not due again because it
+/// was given a moment after that.
+pub(super) async fn what_was_handed_out_while_one_waited_is_not_handed_out_again(r: Bench) {
+    let s = server(&*r, "prod-1", 5).await;
+    let interval = Duration::from_secs(900);
+    let now = super::bench::now();
+    assert_eq!(r.claim_due_checks(Some(now), interval, 9).await.unwrap(), [s.id]);
+    for milliseconds in [1, 40, 5_000] {
+        let before = now - SignedDuration::from_millis(milliseconds);
+        let again = r.another().await.claim_due_checks(Some(before), interval, 9).await;
+        assert_eq!(again.unwrap(), [], "{milliseconds} ms before");
+    }
+    // A clock that was set back is another matter: nobody waits until it is there again.
+    let yesterday = now - SignedDuration::from_hours(24);
+    assert_eq!(r.claim_due_checks(Some(yesterday), interval, 9).await.unwrap(), [s.id]);
+}
+
 pub(super) async fn due_checks_without_a_time_go_by_the_stores_clock(r: Bench) {
     let s = server(&*r, "prod-1", 5).await;
     let interval = Duration::from_secs(900);
