@@ -423,3 +423,17 @@ impl Drop for Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_between_half_and_all_and_not_the_same() {
+        let pause = Duration::from_secs(4);
+        let tried: Vec<Duration> = (0..200).map(|_| jittered(pause)).collect();
+        assert!(tried.iter().all(|some| (pause / 2..=pause).contains(some)), "{tried:?}");
+        let different: std::collections::BTreeSet<_> = tried.iter().collect();
+        assert!(different.len() > 20, "{different:?}");
+    }
+}

@@ -198,6 +198,53 @@ fn tell(place: &str, times: &mut [Duration], limit: Duration) {
     assert!(quantile(times, 1.0) <= limit, "{times:?}");
 }
 
+/// However many jobs wait: a worker runs as many at once as it was told, and the next one takes its own share.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_runs_no_more_jobs_at_once_than_it_was_told() {
+    let ground = Ground::with_templates(1).await;
+    let place = &ground.places[0].server;
+    for number in 0..8 {
+        ground.queue(ground.instance(0, &format!("held-{number}"))).await;
+    }
+    // What is begun stands still.
+    let silent = Wire::to(ground.tenants.port()).await;
+    silent.cut();
+    let mut spec = place.spec.clone();
+    spec.db_port = silent.port;
+    let now = ground.registry().server(place.id).await.unwrap();
+    let op = crate::jobs_kit::op;
+    ground
+        .registry()
+        .edit_server(&op(), place.id, now.version, &spec)
+        .await
+        .unwrap();
+    let start = |name: &str, concurrency: usize| {
+        let settings = format!(
+            "[limits]\nconnect = \"10m\"\ncall = \"10m\"\n[worker]\nchecks = false\nconcurrency = {concurrency}\nper_server = 0\n"
+        );
+        let config = ground.config(name, &ground.shared.address(), &settings);
+        Hand::start(move || worker(&config, "", None))
+    };
+    let held_by = async |hand: &Hand| {
+        let pid = format!(":{}:", hand.pid());
+        holders(&ground)
+            .await
+            .values()
+            .filter(|(_, by)| by.contains(&pid))
+            .count()
+    };
+    let first = start("first", 2);
+    wait_until("two jobs", || async { held_by(&first).await == 2 }).await;
+    let second = start("second", 3);
+    wait_until("three more", || async { held_by(&second).await == 3 }).await;
+    // Both have had the time to ask again.
+    let end = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < end {
+        assert_eq!((held_by(&first).await, held_by(&second).await), (2, 3));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// A job at each of its steps: the registry stops for longer than a lease, and comes back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jobs_whose_registry_was_away_go_on_and_do_nothing_twice() {

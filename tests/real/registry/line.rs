@@ -2,8 +2,8 @@
 
 use super::bench;
 use super::kit::{self, ADMIN};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +18,10 @@ struct Line {
     swallow: Arc<AtomicUsize>,
     /// Nothing passes, and nothing is said.
     silent: Arc<AtomicBool>,
+    /// Who comes is sent away at once.
+    closed: Arc<AtomicBool>,
+    /// When who came.
+    came: Arc<Mutex<Vec<Instant>>>,
     swallowed: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -34,9 +38,15 @@ impl Line {
         let own = listener.local_addr().unwrap().port();
         let (swallow, silent) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let swallowed = Arc::new(AtomicUsize::new(0));
+        let (closed, came) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+        let (shut, guests) = (Arc::clone(&closed), Arc::clone(&came));
         let shared = (Arc::clone(&swallow), Arc::clone(&silent), Arc::clone(&swallowed));
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                guests.lock().unwrap().push(Instant::now());
+                if shut.load(Ordering::Relaxed) {
+                    continue;
+                }
                 let shared = shared.clone();
                 tokio::spawn(async move {
                     let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else {
@@ -50,6 +60,8 @@ impl Line {
             port: own,
             swallow,
             silent,
+            closed,
+            came,
             swallowed,
             task,
         }
@@ -221,4 +233,57 @@ async fn a_database_that_restarts_is_found_again_and_nothing_acknowledged_is_los
     for id in &acknowledged {
         assert!(there.iter().any(|server| server.id == *id), "{id} was acknowledged");
     }
+}
+
+/// Who lost the database goes on trying, ever more seldom, and is there again when it is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_lost_the_database_asks_for_it_ever_more_seldom() {
+    let database = kit::fresh().await;
+    let line = Line::to(crate::harness::cluster().port()).await;
+    let r = Postgres::open(&kit::at(line.port, &database, ADMIN)).await.unwrap();
+    let mut stream = r.changes().await.unwrap();
+    bench::server(&r, "prod-1", 5).await;
+    stream.recv().await.unwrap();
+    line.closed.store(true, Ordering::Relaxed);
+    kit::superuser(&database)
+        .await
+        .batch_execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        .await
+        .unwrap();
+    // Asked once, it knows.
+    let lost = Instant::now();
+    assert!(r.servers().await.unwrap_err().is_transient());
+    let asked = lost.elapsed();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let came: Vec<Duration> = line
+        .came
+        .lock()
+        .unwrap()
+        .iter()
+        .filter_map(|at| at.checked_duration_since(lost + asked))
+        .collect();
+    let between = |from: u64, to: u64| {
+        let (from, to) = (Duration::from_secs(from), Duration::from_secs(to));
+        came.iter().filter(|at| **at >= from && **at < to).count()
+    };
+    // One for calls, one for changes, each with pauses up to 5 s.
+    assert!(between(0, 10) >= 3, "it gave up: {came:?}");
+    assert!(between(5, 10) <= 8, "it hammers at the door: {came:?}");
+    line.closed.store(false, Ordering::Relaxed);
+    let mut link = r.link();
+    tokio::time::timeout(
+        Duration::from_secs(15),
+        link.wait_for(|state| *state == LinkState::Connected),
+    )
+    .await
+    .expect("it comes back by itself")
+    .unwrap();
+    bench::server(&r, "prod-2", 5).await;
+    tokio::time::timeout(Duration::from_secs(15), stream.recv())
+        .await
+        .expect("changes are told again")
+        .unwrap();
 }
