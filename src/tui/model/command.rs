@@ -31,6 +31,8 @@ pub struct CommandDialog {
     pub targets: Vec<(Target, String, BTreeMap<&'static str, String>)>,
     /// The list whose marks they are.
     pub marked: Option<ListId>,
+    /// The version of the one that it runs on, as it was seen.
+    pub seen: Option<i64>,
     /// What it asks.
     pub fields: Vec<CommandField>,
     /// The field in the focus; behind the last: the buttons.

@@ -107,6 +107,7 @@ pub(super) fn open(model: &mut Model, name: &str, now: &Now) -> Vec<Effect> {
     let dialog = CommandDialog {
         targets,
         marked,
+        seen: target.and_then(|target| ask::version(model, target)),
         fields: fields.collect(),
         at: 0,
         go: false,
@@ -155,6 +156,18 @@ fn run(model: &mut Model, now: &Now) -> Vec<Effect> {
         let text = format!("{label} is gone meanwhile: nothing was run");
         model.layers.pop();
         flash(model, now, NoticeLevel::Warning, text, None);
+        return Vec::new();
+    }
+    // What it shows was read as it was opened: what changes something is not run on another state.
+    let changed = dialog.targets.iter().find(|(target, ..)| {
+        let runs_alone = dialog.marked.is_none() && dialog.command.changes && *target != Target::Fleet;
+        runs_alone && ask::version(model, *target) != dialog.seen
+    });
+    if let Some((_, label, _)) = changed {
+        let text = format!("{label} was changed meanwhile: nothing was run");
+        let hint = Some("look at it again, and open the command anew".to_owned());
+        model.layers.pop();
+        flash(model, now, NoticeLevel::Warning, text, hint);
         return Vec::new();
     }
     let command = Arc::clone(&dialog.command);

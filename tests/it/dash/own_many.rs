@@ -252,6 +252,39 @@ fn what_changed_since_the_plan_was_opened_stops_it() {
 }
 
 #[test]
+fn what_changed_since_the_question_was_opened_is_not_touched() {
+    let change = |dash: &mut Dash| {
+        let mut changed = dash.model.store.server(ServerId(1)).unwrap().clone();
+        changed.version += 1;
+        changed.spec.max_instances = 60;
+        dash.answer(Answer::Delta(Box::new(Delta {
+            servers: vec![changed],
+            ..Delta::default()
+        })));
+    };
+    let mut dash = dash(&[MEND], false, "");
+    start(&mut dash, "mend");
+    dash.must_see("It changes something.");
+    change(&mut dash);
+    dash.press("tab enter");
+    dash.must_see("srv-1 was changed meanwhile: nothing was run");
+    assert!(runs(&mut dash).is_empty() && dash.model.layers.is_empty());
+    // Opened anew, it is as it is now.
+    start(&mut dash, "mend");
+    dash.press("tab enter");
+    assert_eq!(runs(&mut dash).len(), 1);
+    // Where a guard asks more, its question refuses too.
+    let rules = "[[guard]]\naction = 'command'\nreason = true";
+    let mut dash = self::dash(&[MEND], false, rules);
+    start(&mut dash, "mend");
+    dash.press("tab enter").wait(400);
+    change(&mut dash);
+    dash.must_see("It was changed meanwhile");
+    dash.enter("disk swap").press("enter enter");
+    assert!(runs(&mut dash).is_empty());
+}
+
+#[test]
 fn what_takes_the_terminal_takes_it_for_one_alone() {
     let top = "name = 'watchtop'\nargv = ['ssh', '-t', '{host}', 'top']\non = ['server']\noutput = 'terminal'";
     let mut dash = dash(&[top], false, "");
