@@ -98,12 +98,21 @@ impl Screen {
         }
     }
 
+    /// Back and back again, and out.
     fn quit(mut self) {
-        self.type_in("q");
         let end = Instant::now() + LIMIT;
         while self.child.try_wait().expect("asking for its end").is_none() {
-            assert!(Instant::now() < end, "it does not quit");
-            std::thread::sleep(Duration::from_millis(5));
+            assert!(
+                Instant::now() < end,
+                "it does not quit:\n{}",
+                self.vt.screen().contents()
+            );
+            // What is typed while it ends is nobody's.
+            let _ = self.keys.write_all(b"q");
+            std::thread::sleep(Duration::from_millis(300));
+            while let Ok((_, bytes)) = self.bytes.try_recv() {
+                self.vt.process(&bytes);
+            }
         }
         drop((self.keys, self.master, self.bytes));
         self.reader.join().expect("the reader");
