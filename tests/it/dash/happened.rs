@@ -31,7 +31,7 @@ fn row(id: i64, who: &str, what: (&str, &str, &str), from: Value, to: Value) -> 
     }
 }
 
-fn rows() -> Vec<AuditEntry> {
+pub(super) fn rows() -> Vec<AuditEntry> {
     let server = ("server.edit", "server:1", "prod-1");
     let mut rows = vec![
         row(

@@ -41,7 +41,7 @@ struct Storm {
 }
 
 /// What may be told of a file that is open: that it is, that it grows, and parts of it, wanted or not.
-fn of_a_file(dice: &mut fleet::Dice, id: u64, seq: Option<u64>) -> Answer {
+pub(super) fn of_a_file(dice: &mut fleet::Dice, id: u64, seq: Option<u64>) -> Answer {
     use vigie::domain::log::{LogStatus, Page, Span, TextRow};
     let end = 40 * u64::try_from(dice.below(500)).unwrap();
     let status = LogStatus {

@@ -57,7 +57,7 @@ fn checks() -> Vec<Seen> {
     checks
 }
 
-fn explained() -> Explanation {
+pub(super) fn explained() -> Explanation {
     let picture = fleet::picture();
     let server = picture
         .servers
@@ -91,7 +91,7 @@ fn explained() -> Explanation {
     explain(Subject::Server(server.id), &facts).unwrap()
 }
 
-fn happened() -> Vec<Event> {
+pub(super) fn happened() -> Vec<Event> {
     let at = |minutes: i64| fleet::noon() - SignedDuration::from_mins(minutes);
     let row = |id: i64, minutes: i64, action: &str, refused: Option<&str>| AuditEntry {
         id,
