@@ -84,6 +84,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Columns before a sentence at the bottom.
+pub const FLASH_INDENT: u16 = 3;
 /// A form's plan is asked for when nothing was typed for so long.
 pub const PLAN_DELAY: Duration = Duration::from_millis(150);
 /// A server's history is asked for when the selection stood still for so long.
@@ -317,15 +319,24 @@ impl Model {
         (usize::from(columns).max(1), layout.rows(Pane::Log).max(1))
     }
 
-    /// How many rows the bottom asks for: an error with its hint needs two.
+    /// How many rows the bottom asks for: an error and its hint are read whole, up to two rows each.
     pub fn footer_rows(&self) -> u16 {
-        let two = self
-            .flash
-            .as_ref()
-            .is_some_and(|flash| flash.level == NoticeLevel::Error && flash.hint.is_some());
         // A filter's line has room below it for what is wrong with it, and where.
         let typing = matches!(self.layers.last(), Some(Layer::Find(_)));
-        1 + u16::from((two || typing) && self.size.1 >= 12)
+        match &self.flash {
+            _ if self.size.1 < 12 => 1,
+            _ if typing => 2,
+            Some(flash) if flash.level == NoticeLevel::Error => {
+                self.flash_rows(flash.text.as_str()) + flash.hint.as_deref().map_or(0, |hint| self.flash_rows(hint))
+            }
+            _ => 1,
+        }
+    }
+
+    /// Rows that a sentence at the bottom takes: two at most.
+    pub fn flash_rows(&self, text: &str) -> u16 {
+        let columns = usize::from(self.size.0.saturating_sub(FLASH_INDENT)).max(10);
+        1 + u16::from(unicode_width::UnicodeWidthStr::width(text) > columns)
     }
 
     /// Where one stands.

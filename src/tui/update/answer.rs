@@ -189,6 +189,8 @@ fn changed(model: &mut Model, delta: Delta, now: &Now) -> Vec<Effect> {
 /// How a job ended, on the last line, whoever asked for it.
 fn job_over(model: &mut Model, job: &Job, now: &Now) {
     let name = format!("job {} · {}", job.id, job.title);
+    // Which job it was is cut before why it failed.
+    let bad = |word: &str, why: &str| format!("job {} {word}{why} · {}", job.id, job.title);
     let why = job
         .problem
         .as_ref()
@@ -203,23 +205,11 @@ fn job_over(model: &mut Model, job: &Job, now: &Now) {
         }
         JobState::Failed => {
             let hint = hint.unwrap_or_else(|| "what was done is undone; its log says more (5, l)".to_owned());
-            flash(
-                model,
-                now,
-                NoticeLevel::Error,
-                format!("{name}: failed{why}"),
-                Some(hint),
-            );
+            flash(model, now, NoticeLevel::Error, bad("failed", &why), Some(hint));
         }
         _ => {
             let hint = hint.unwrap_or_else(|| "its log says what is left (5, l)".to_owned());
-            flash(
-                model,
-                now,
-                NoticeLevel::Error,
-                format!("{name}: stuck{why}"),
-                Some(hint),
-            );
+            flash(model, now, NoticeLevel::Error, bad("is stuck", &why), Some(hint));
         }
     }
 }

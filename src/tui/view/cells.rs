@@ -60,6 +60,8 @@ impl Table<'_> {
                         pen.style(Token::Accent),
                     )
                 }
+                // A heading that is cut says nothing.
+                None if field.name == "capacity" && wide < 8 => ("taken".to_owned(), dim),
                 None => (field.title.to_owned(), dim),
             };
             if field.is_right() && field.name != "capacity" {
@@ -123,6 +125,15 @@ impl Table<'_> {
             ("change", Row::Audit(entry)) if entry.refused.is_some() => {
                 let what = crate::domain::SafeText::new(&entry.change());
                 return sign(line, (what.to_string(), Token::Bad));
+            }
+            // What kind of thing it is about is said by the rest: which one it is matters more.
+            ("title", Row::Job(job)) if text::width(job.title.as_str()) > wide => {
+                let title = job
+                    .title
+                    .as_str()
+                    .replacen(" instance ", " ", 1)
+                    .replacen(" template ", " ", 1);
+                return sign(line, (title, Token::Text));
             }
             ("age", Row::Job(job)) => {
                 line.cell(&asked(pen, job), wide, pen.style(Token::Dim));

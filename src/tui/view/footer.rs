@@ -2,7 +2,7 @@
 
 use super::{Pen, text};
 use crate::tui::action::{ACTIONS, ActionId, Place, allowed, rightful, show_sequence};
-use crate::tui::model::{Layer, NoticeLevel};
+use crate::tui::model::{FLASH_INDENT, Layer, NoticeLevel};
 use crate::tui::theme::Token;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -31,20 +31,29 @@ pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
             NoticeLevel::Warning => (pen.glyphs.warning, Token::Warning),
             NoticeLevel::Error => (pen.glyphs.bad, Token::Bad),
         };
-        let mut row = pen.row(area.width);
-        row.gap(1).text(sign, pen.style(token)).gap(1);
-        row.text(flash.text.as_str(), pen.style(token));
-        if let Some(hint) = &flash.hint {
-            if area.height > 1 {
-                lines.push(row.line(Style::new()));
-                row = pen.row(area.width);
-                row.gap(3);
-            } else {
-                row.gap(2);
+        let rows = |text: &str| match area.height {
+            1 => vec![text.to_owned()],
+            _ => text::rows(text, usize::from(area.width.saturating_sub(FLASH_INDENT)), 2),
+        };
+        for (at, part) in rows(flash.text.as_str()).iter().enumerate() {
+            let mut row = pen.row(area.width);
+            match at {
+                0 => row.gap(1).text(sign, pen.style(token)).gap(1),
+                _ => row.gap(usize::from(FLASH_INDENT)),
+            };
+            row.text(part, pen.style(token));
+            if let (1, Some(hint)) = (area.height, &flash.hint) {
+                row.gap(2).text(hint, pen.style(Token::Text));
             }
-            row.text(hint, pen.style(Token::Text));
+            lines.push(row.line(Style::new()));
         }
-        lines.push(row.line(Style::new()));
+        if let Some(hint) = flash.hint.as_ref().filter(|_| area.height > 1) {
+            for part in rows(hint) {
+                let mut row = pen.row(area.width);
+                row.gap(usize::from(FLASH_INDENT)).text(&part, pen.style(Token::Text));
+                lines.push(row.line(Style::new()));
+            }
+        }
     } else if pen.model.layers.is_empty() {
         lines.push(keys(pen, area.width));
     }

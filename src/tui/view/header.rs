@@ -125,8 +125,13 @@ fn parts(pen: &Pen<'_>, base: Style, on: &dyn Fn(Token) -> Style) -> Vec<Part> {
             let when = at.to_zoned(pen.now.tz.clone()).strftime("%H:%M:%S").to_string();
             format!("registry lost since {when} ({})", age(at, pen.now))
         });
-        // Why may be long: how old everything is comes before it.
-        let said: Vec<String> = lost.into_iter().chain(shown).collect();
+        // Why may be long: how old everything is comes before it; where it is narrow, that is all that has room.
+        let since = model.lost_since.or(model.store.read_at);
+        let said: Vec<String> = match since {
+            Some(at) if pen.layout.header.width < 60 => vec![format!("lost {}", age(at, pen.now))],
+            Some(at) if pen.layout.header.width < 110 => vec![format!("registry lost {}", age(at, pen.now))],
+            _ => lost.into_iter().chain(shown).collect(),
+        };
         let text = format!("{} {}: {}", pen.glyphs.bad, said.join(", "), problem.message);
         let text = if said.is_empty() {
             format!("{} {}", pen.glyphs.bad, problem.message)

@@ -22,8 +22,9 @@ pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
         lists.shown(list).filter.is_empty(),
         lists.servers.selected.and_then(|id| store.server(id)),
     ) {
+        let word = if pen.layout.list.width < 42 { "" } else { " places" };
         right = format!(
-            "{}{} of {} places",
+            "{}{} of {}{word}",
             pen.marked(list),
             server.instance_count,
             server.spec.max_instances
@@ -99,6 +100,9 @@ pub(super) fn rows(pen: &Pen<'_>, frame: &mut Frame<'_>, list: ListId, pane: Pan
 }
 
 fn nothing(pen: &Pen<'_>, list: ListId) -> Vec<Line<'static>> {
+    if let Some(lines) = pen.unread() {
+        return lines;
+    }
     if list == ListId::Audit {
         return super::audit::nothing(pen);
     }
@@ -126,17 +130,14 @@ fn nothing(pen: &Pen<'_>, list: ListId) -> Vec<Line<'static>> {
         }
         return lines;
     }
-    if store.read_at.is_none() {
-        return vec![Line::styled(" Reading…", dim)];
-    }
     match pen.model.lists.tab {
         Tab::Here | Tab::All if store.servers.is_empty() => vec![
             Line::styled(" First steps", strong),
             Line::raw(""),
-            Line::styled(" a server    1, then n", dim),
-            Line::styled(" in service  aa", dim),
-            Line::styled(" a template  4, then n", dim),
-            Line::styled(" an instance 2, then n", dim),
+            first(pen, "a server", Some(ActionId::ServersPane), ActionId::New),
+            first(pen, "in service", None, ActionId::Activate),
+            first(pen, "a template", Some(ActionId::TemplatesList), ActionId::New),
+            first(pen, "an instance", Some(ActionId::InstancesPane), ActionId::New),
         ],
         Tab::Here | Tab::All if store.ready_templates().next().is_none() => vec![
             Line::styled(" No instance, and no template is ready to make one from.", dim),
@@ -160,4 +161,12 @@ fn nothing(pen: &Pen<'_>, list: ListId) -> Vec<Line<'static>> {
             dim,
         )],
     }
+}
+
+/// A first step: what comes of it, and its keys as they are bound.
+fn first(pen: &Pen<'_>, what: &str, page: Option<ActionId>, key: ActionId) -> Line<'static> {
+    let keys = pen.model.keymap();
+    let there = page.map_or_else(String::new, |page| format!("{}, then ", keys.key_of(page)));
+    let line = format!(" {what:<11} {there}{}", keys.key_of(key));
+    Line::styled(line, pen.style(Token::Dim))
 }

@@ -40,8 +40,13 @@ pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
     };
     let inside = pen.pane(frame, area, Some(Pane::Log), title, &right);
     let Some(_) = log.job else {
+        let none = if pen.model.store.read_at.is_some() {
+            " No job has run yet. Its log will be here, as it is written."
+        } else {
+            " Which jobs there are was not read yet."
+        };
         let lines = vec![
-            Line::styled(" No job has run yet. Its log will be here, as it is written.", dim),
+            Line::styled(none, dim),
             pen.press(ActionId::JobsList, "shows all jobs"),
             pen.press(
                 ActionId::LogOpen,

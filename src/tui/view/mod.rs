@@ -195,7 +195,7 @@ impl Pen<'_> {
         });
         let right = stale.as_deref().unwrap_or(right);
         // A long filter is cut before it goes altogether.
-        let (right, aside) = text::cut(right, room.saturating_sub(25).max(10), self.glyphs.cut);
+        let (right, aside) = text::cut(right, room.saturating_sub(25).max(12), self.glyphs.cut);
         // What stands on the right is short and changes: the title is cut before it goes.
         let aside = if aside > 0 && aside + 22 <= room { aside + 3 } else { 0 };
         let mut head = Row::new(u16::try_from(room - aside).unwrap_or(0), self.glyphs);
@@ -294,11 +294,35 @@ impl Pen<'_> {
     fn empty(&self, frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>) {
         let height = u16::try_from(lines.len()).unwrap_or(0).min(area.height);
         let top = if area.height > height + 2 { 1 } else { 0 };
-        let inside = Rect::new(area.x, area.y + top, area.width, height.min(area.height - top));
+        // Long lines take several rows.
+        let inside = Rect::new(area.x, area.y + top, area.width, area.height - top);
         frame.render_widget(
             Paragraph::new(lines).wrap(ratatui::widgets::Wrap { trim: false }),
             inside,
         );
+    }
+
+    /// In place of everything, while nothing was read: that it is being read, or why it can't be.
+    fn unread(&self) -> Option<Vec<Line<'static>>> {
+        let model = self.model;
+        if model.store.read_at.is_some() {
+            return None;
+        }
+        let Some(problem) = &model.lost else {
+            return Some(vec![Line::styled(" Reading…", self.style(Token::Dim))]);
+        };
+        let message = crate::domain::SafeText::new(&problem.message);
+        let mut lines = vec![Line::styled(
+            format!(" {} Nothing could be read: {message}", self.glyphs.bad),
+            self.style(Token::Bad),
+        )];
+        if let Some(hint) = &problem.hint {
+            let hint = crate::domain::SafeText::new(hint);
+            lines.push(Line::styled(format!("   {hint}"), self.style(Token::Text)));
+        }
+        lines.push(self.press(ActionId::Redraw, "reads it again"));
+        lines.push(self.press(ActionId::Profile, "goes to another profile"));
+        Some(lines)
     }
 
     /// A line that names a key and what it does.

@@ -121,14 +121,14 @@ fn short(reason: &str) -> String {
 fn nothing(pen: &Pen<'_>) -> Vec<Line<'static>> {
     let store = &pen.model.store;
     let dim = pen.style(Token::Dim);
+    if let Some(lines) = pen.unread().filter(|_| store.servers.is_empty()) {
+        return lines;
+    }
     if !store.servers.is_empty() {
         return vec![
             Line::styled(" Nothing passes the filter.", dim),
             pen.press(ActionId::Back, "clears it"),
         ];
-    }
-    if store.read_at.is_none() {
-        return vec![Line::styled(" Reading…", dim)];
     }
     vec![
         Line::styled(" No server yet.", pen.style(Token::Strong)),

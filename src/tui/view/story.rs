@@ -123,9 +123,6 @@ pub(super) fn state(pen: &Pen<'_>, row: &AlertRow) -> (String, Token) {
 /// In place of alerts.
 pub(super) fn nothing(pen: &Pen<'_>) -> Vec<Line<'static>> {
     let dim = pen.style(Token::Dim);
-    if pen.model.store.read_at.is_none() {
-        return vec![Line::styled(" Reading…", dim)];
-    }
     vec![
         Line::styled(" Nothing calls for you.", dim),
         Line::styled(

@@ -40,6 +40,26 @@ pub(super) fn cut(text: &str, columns: usize, mark: &str) -> (String, usize) {
     (out, used)
 }
 
+/// A sentence in rows of so many columns, broken between words where they are; what is too much stays in the last.
+pub(super) fn rows(text: &str, columns: usize, most: usize) -> Vec<String> {
+    let (mut rows, mut rest) = (Vec::new(), text);
+    while rows.len() + 1 < most && width(rest) > columns {
+        let (head, _) = cut(rest, columns + 1, "");
+        let end = match head.rfind(' ') {
+            Some(blank) if blank > 0 => blank,
+            _ => cut(rest, columns, "").0.len(),
+        };
+        if end == 0 {
+            break;
+        }
+        let (row, more) = rest.split_at(end);
+        rows.push(row.to_owned());
+        rest = more.trim_start();
+    }
+    rows.push(rest.to_owned());
+    rows
+}
+
 /// A text without its first columns.
 pub(super) fn skip(text: &str, columns: usize) -> String {
     if columns == 0 {

@@ -383,7 +383,7 @@ fn the_end_of_a_job_is_told_with_its_reason_and_what_to_do() {
         jobs: vec![fleet::job(42, JobState::Failed, 2)],
         ..Delta::default()
     })));
-    dash.must_see("✖ job 42 · create instance client-abc on prod-1: failed: clone database: could not connect");
+    dash.must_see("✖ job 42 failed: clone database: could not connect");
     dash.must_see("start PostgreSQL");
     dash.answer(Answer::Delta(Box::new(Delta {
         jobs: vec![fleet::job(43, JobState::Done, 7)],

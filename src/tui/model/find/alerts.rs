@@ -30,7 +30,7 @@ pub(super) static ALERTS: &[Field] = &[
         title: "state",
         kind: Kind::Word(STATES),
         get: |_, row| alert(row, |a| Value::Text(a.state.word())),
-        width: (14, 14),
+        width: (6, 14),
         rank: 1,
         free: true,
         sort: Some(Id::SortState),
@@ -42,7 +42,7 @@ pub(super) static ALERTS: &[Field] = &[
         title: "what",
         kind: Kind::Word(KINDS),
         get: |_, row| alert(row, |a| Value::Text(a.alert.kind.word())),
-        width: (15, 15),
+        width: (14, 15),
         rank: 2,
         free: true,
         ..Field::PLAIN

@@ -36,7 +36,7 @@ pub(super) static AUDIT: &[Field] = &[
         also: &["user", "by"],
         title: "who",
         get: |_, row| entry(row, |e| safe(&e.who())),
-        width: (10, 28),
+        width: (5, 28),
         rank: 3,
         free: true,
         ..Field::PLAIN
@@ -46,7 +46,7 @@ pub(super) static AUDIT: &[Field] = &[
         also: &["action"],
         title: "what",
         get: |_, row| entry(row, |e| safe(&e.action)),
-        width: (16, 24),
+        width: (13, 24),
         rank: 1,
         free: true,
         sort: Some(Id::SortName),
@@ -57,7 +57,7 @@ pub(super) static AUDIT: &[Field] = &[
         also: &["name", "label"],
         title: "on",
         get: |_, row| entry(row, |e| safe(&e.label)),
-        width: (8, 26),
+        width: (7, 26),
         rank: 2,
         free: true,
         ..Field::PLAIN

@@ -14,10 +14,11 @@ use ratatui::backend::TestBackend;
 use std::sync::Arc;
 use std::time::Duration;
 use vigie::domain::command::OwnCommand;
+use vigie::domain::guard::Rule;
 use vigie::domain::{Problem, SafeText};
 use vigie::tui::action::{ACTIONS, ActionId, Key, Keymap, Ready};
 use vigie::tui::model::{
-    Answer, ConfigFacts, Effect, Layer, Message, Mistake, Model, Notice, NoticeLevel, Now, Osc, Remembered, UiSettings,
+    Act, Answer, ConfigFacts, Effect, Layer, Message, Mistake, Model, Notice, NoticeLevel, Now, Osc, Remembered, UiSettings,
 };
 use vigie::tui::theme::{Depth, Theme};
 use vigie::tui::update::{start, update};
@@ -49,6 +50,8 @@ const TEXTS: &[&str] = &[
     "/var/log/odoo.log",
     "theme light",
     "profile test",
+    "unlock 1m",
+    "lock",
     "deactivate",
     "delete",
     "東京\u{202e}\0\u{7}",
@@ -74,6 +77,16 @@ const DEEDS: &[ActionId] = &[
     ActionId::Again,
 ];
 
+/// How several are chosen.
+const MARKS: &[ActionId] = &[
+    ActionId::Mark,
+    ActionId::Mark,
+    ActionId::Down,
+    ActionId::MarkRange,
+    ActionId::MarkAll,
+    ActionId::MarkInvert,
+];
+
 /// What was played.
 #[derive(Debug, Default)]
 struct Counts {
@@ -92,9 +105,21 @@ struct Monkey {
     /// How far the wall clock was set wrong, seconds.
     wall_off: i64,
     waiting: Vec<Effect>,
+    /// What plans of many that were begun will still do.
+    approved: Vec<Act>,
     settings: UiSettings,
     remembered: Remembered,
     counts: Counts,
+}
+
+/// Guards that ask for more.
+fn rules() -> Vec<Rule> {
+    #[derive(serde::Deserialize)]
+    struct File {
+        guard: Vec<Rule>,
+    }
+    let text = "[[guard]]\nserver = \"prod-*\"\nreason = true\n[[guard]]\naction = \"deactivate\"\ntype_name = true\nmax_bulk = 3\n";
+    toml::from_str::<File>(text).unwrap().guard
 }
 
 fn settings(seed: u64) -> UiSettings {
@@ -116,6 +141,10 @@ fn settings(seed: u64) -> UiSettings {
         },
         ..UiSettings::default()
     };
+    settings.guard.read_only = seed % 6 == 5;
+    if seed % 6 == 3 {
+        settings.guard.rules = rules();
+    }
     settings.alerts.notify = Some(Osc::Nine);
     settings.alerts.command = true;
     settings
@@ -130,6 +159,7 @@ impl Monkey {
             mono_ms: 1000,
             wall_off: 0,
             waiting: Vec::new(),
+            approved: Vec::new(),
             settings: settings(seed),
             remembered: Remembered::default(),
             counts: Counts::default(),
@@ -147,6 +177,7 @@ impl Monkey {
         };
         self.model = Model::new(settings, size);
         let now = self.now();
+        self.approved.clear();
         self.waiting = start(&mut self.model, &now);
     }
 
@@ -167,6 +198,7 @@ impl Monkey {
             &message,
             Message::Input(Event::Key(_) | Event::Mouse(_) | Event::Paste(_))
         );
+        let locked = self.model.settings.guard.read_only && !self.model.is_unlocked();
         let now = self.now();
         let effects = update(&mut self.model, message.clone(), &now);
         if matches!(&message, Message::Input(Event::Paste(_))) {
@@ -180,8 +212,10 @@ impl Monkey {
         if matches!(top, Top::Nothing) && matches!(Top::of(&self.model), Top::Confirm { .. } | Top::Command { .. }) {
             self.counts.asked += 1;
         }
+        self.approved.extend(watch::begun(&message, &top, &self.model, now.mono));
         for effect in effects {
-            watch::judge(&effect, &message, &top, &self.model, now.mono);
+            watch::judge(&effect, &message, &top, &self.approved, &self.model, now.mono);
+            watch::lock_holds(&effect, locked);
             match effect {
                 Effect::Quit => {
                     self.counts.quits += 1;
@@ -193,7 +227,14 @@ impl Monkey {
                 Effect::Remember(change) => self.remembered.take(*change),
                 Effect::RememberAlerts(noted) => self.settings.alerts.remembered = *noted,
                 effect => {
-                    self.counts.deeds += usize::from(matches!(effect, Effect::Act { .. }));
+                    if let Effect::ActWith { act, .. } = &effect {
+                        // Approved once, done once.
+                        if let Some(at) = self.approved.iter().position(|approved| approved == act) {
+                            self.approved.swap_remove(at);
+                        }
+                    }
+                    let deed = matches!(effect, Effect::Act { .. } | Effect::ActWith { .. });
+                    self.counts.deeds += usize::from(deed);
                     self.waiting.push(effect);
                 }
             }
@@ -310,6 +351,23 @@ impl Monkey {
                 }
                 self.press("enter");
             }
+            Some(Layer::Bulk(dialog)) => {
+                let name = dialog.plan.to_type();
+                if self.dice.below(4) > 0 {
+                    self.mono_ms += 350;
+                }
+                if let (Some(name), 0..=2) = (name, self.dice.below(4)) {
+                    self.enter(&name);
+                }
+                for _ in 0..self.dice.below(4) {
+                    self.press("tab");
+                }
+                self.press("enter");
+            }
+            Some(Layer::Receipts { .. }) if self.dice.below(2) == 0 => {
+                let key = self.dice.pick(&["r", "enter", "esc", "f"]);
+                self.press(key);
+            }
             Some(Layer::Command(_)) => {
                 self.mono_ms += 350;
                 for _ in 0..self.dice.below(6) {
@@ -339,6 +397,12 @@ impl Monkey {
                 if self.dice.below(2) == 0 {
                     let page = self.dice.pick(&["1", "2", "4", "5", "9"]);
                     self.press(page);
+                }
+                // One, or several.
+                for _ in 0..self.dice.below(4) {
+                    let id = MARKS[self.dice.below(MARKS.len())];
+                    let keys = self.model.keymap().key_of(id);
+                    self.press_shown(&keys);
                 }
                 let id = DEEDS[self.dice.below(DEEDS.len())];
                 let keys = self.model.keymap().key_of(id);

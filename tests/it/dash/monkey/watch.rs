@@ -1,10 +1,11 @@
 //! What must hold whatever happens: nothing is done unasked, the selection stays on its object, what is drawn
 //! stays inside and is harmless.
 
+use crossterm::event::{Event, KeyEventKind};
 use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 use vigie::tui::model::{
-    Act, Answer, Answered, Button, Effect, FormKind, Layer, ListId, Message, Model, Target, TemplateWork,
+    Act, Answer, Answered, BulkField, Button, Effect, FormKind, Layer, ListId, Message, Model, Target, TemplateWork, act_on,
 };
 
 /// Keys that come sooner after a question's opening decide nothing.
@@ -28,6 +29,14 @@ pub(super) enum Top {
         go: bool,
         opened: Duration,
     },
+    /// The plan of a bulk: what it will do, where Enter or `y` begins it.
+    Bulk {
+        acts: Vec<Act>,
+        may_go: bool,
+        typed: String,
+        go: bool,
+        opened: Duration,
+    },
     Form(FormKind),
     Other,
 }
@@ -47,6 +56,17 @@ impl Top {
                 targets: dialog.targets.iter().map(|(target, ..)| *target).collect(),
                 argv: dialog.built().unwrap_or_default(),
                 go: dialog.go && dialog.at >= dialog.fields.len(),
+                opened: dialog.opened,
+            },
+            Some(Layer::Bulk(dialog)) => Self::Bulk {
+                acts: dialog
+                    .plan
+                    .going()
+                    .filter_map(|line| act_on(dialog.plan.verb, &line.item))
+                    .collect(),
+                may_go: dialog.may_go() && dialog.plan.to_type().is_none_or(|name| name == dialog.typed.value()),
+                typed: dialog.typed.value().to_owned(),
+                go: dialog.focus == BulkField::Go,
                 opened: dialog.opened,
             },
             Some(Layer::Form(form)) => Self::Form(form.kind.clone()),
@@ -105,15 +125,31 @@ fn version(model: &Model, act: &Act) -> Option<(Option<i64>, i64)> {
     })
 }
 
-/// Whether an effect may follow this message, where this lay on top.
-pub(super) fn judge(effect: &Effect, message: &Message, top: &Top, model: &Model, mono: Duration) {
-    use crossterm::event::{Event, KeyEventKind};
+/// What a plan that was begun by this message does: it goes on by itself as its parts end.
+pub(super) fn begun(message: &Message, top: &Top, model: &Model, mono: Duration) -> Vec<Act> {
+    let Top::Bulk {
+        acts, may_go, opened, ..
+    } = top
+    else {
+        return Vec::new();
+    };
+    if !matches!(model.layers.last(), Some(Layer::Receipts { .. })) {
+        return Vec::new();
+    }
+    let pressed = matches!(message, Message::Input(Event::Key(key)) if key.kind == KeyEventKind::Press);
+    assert!(pressed && mono >= *opened + CALM, "a plan was begun by {message:?}");
+    assert!(*may_go, "a plan was begun that may not: {top:?}");
+    acts.clone()
+}
+
+/// Whether an effect may follow this message, where this lay on top and this was approved before.
+pub(super) fn judge(effect: &Effect, message: &Message, top: &Top, approved: &[Act], model: &Model, mono: Duration) {
     let key = match message {
         Message::Input(Event::Key(key)) if key.kind != KeyEventKind::Release => Some(key),
         _ => None,
     };
     match effect {
-        Effect::Act { act, .. } => {
+        Effect::Act { act, .. } | Effect::ActWith { act, .. } if !approved.contains(act) => {
             let key = key.unwrap_or_else(|| panic!("{act:?} without a key: {message:?}"));
             match must_be(act) {
                 Asked::ByKey => {}
@@ -197,8 +233,23 @@ fn by_question(act: &Act, top: &Top, pressed: bool, mono: Duration) {
     }
 }
 
+/// A profile that is read-only and not unlocked changes nothing.
+pub(super) fn lock_holds(effect: &Effect, locked: bool) {
+    if let (true, Effect::Act { act, .. } | Effect::ActWith { act, .. }) = (locked, effect) {
+        let looks = matches!(act, Act::Test(_) | Act::Check(_) | Act::CheckAll);
+        let runs = matches!(act, Act::Command(run) if !run.changes);
+        assert!(looks || runs, "{act:?} in a read-only profile");
+    }
+}
+
 /// A paste types no name, and answers nothing.
 pub(super) fn paste_changed_nothing(before: &Top, after: &Top) {
+    if let Top::Bulk { typed, go, .. } = before {
+        let Top::Bulk { typed: now, go: button, .. } = after else {
+            panic!("a paste closed a plan: {before:?}")
+        };
+        assert_eq!((typed, go), (now, button), "a paste typed into a plan");
+    }
     if let Top::Confirm { typed, go, .. } = before {
         let Top::Confirm {
             typed: now, go: button, ..
