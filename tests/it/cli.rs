@@ -5,7 +5,7 @@ mod config;
 mod explain;
 mod first;
 mod guards;
-mod home;
+pub(crate) mod home;
 mod keys;
 mod many;
 mod refusals;

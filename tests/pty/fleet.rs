@@ -396,7 +396,7 @@ pub(super) fn a_line(text: &str) -> NewLine {
 }
 
 /// Queues a job as an operation does, past the checks that need a server to answer.
-fn queue_a_job(home: &std::path::Path) -> JobId {
+pub(super) fn queue_a_job(home: &std::path::Path) -> JobId {
     use vigie::domain::audit::Actor;
     use vigie::domain::job::JobSpec;
     use vigie::domain::template::TemplateSpec;

@@ -151,7 +151,7 @@ fn where_the_locale_has_no_other_letters_only_ascii_is_drawn() {
     assert!(session.raw().is_ascii());
 }
 
-fn memory(session: &Session) -> u64 {
+pub(super) fn memory(session: &Session) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", session.dashboard().as_raw_nonzero())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()

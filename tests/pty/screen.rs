@@ -154,7 +154,7 @@ fn hostile_text_in_the_registry_is_shown_and_not_obeyed() {
 }
 
 /// All escape sequences in a stream: from ESC to the final byte, or two bytes where it is none.
-fn sequences(raw: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn sequences(raw: &[u8]) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     for (at, _) in raw.iter().enumerate().filter(|(_, byte)| **byte == 0x1b) {
         let rest = &raw[at..];
@@ -168,7 +168,7 @@ fn sequences(raw: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Whether a sequence is one that the dashboard itself writes: colours, moves, erasing, its modes.
-fn is_ours(sequence: &[u8]) -> bool {
+pub(super) fn is_ours(sequence: &[u8]) -> bool {
     let Some(body) = sequence.strip_prefix(b"\x1b[") else {
         return sequence == b"\x1b\\";
     };

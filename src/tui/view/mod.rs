@@ -197,7 +197,7 @@ impl Pen<'_> {
         // A long filter is cut before it goes altogether.
         let (right, aside) = text::cut(right, room.saturating_sub(25).max(12), self.glyphs.cut);
         // What stands on the right is short and changes: the title is cut before it goes.
-        let aside = if aside > 0 && aside + 22 <= room { aside + 3 } else { 0 };
+        let aside = if aside > 0 && aside + 20 <= room { aside + 3 } else { 0 };
         let mut head = Row::new(u16::try_from(room - aside).unwrap_or(0), self.glyphs);
         if focused {
             head.text(self.glyphs.focus, border).gap(1);

@@ -13,6 +13,7 @@ mod keys;
 mod log;
 mod log_files;
 mod monkey;
+mod must_haves;
 mod own;
 mod own_many;
 mod roles;

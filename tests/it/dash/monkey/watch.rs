@@ -5,7 +5,8 @@ use crossterm::event::{Event, KeyEventKind};
 use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 use vigie::tui::model::{
-    Act, Answer, Answered, BulkField, Button, Effect, FormKind, Layer, ListId, Message, Model, Target, TemplateWork, act_on,
+    Act, Answer, Answered, BulkField, Button, Effect, FormKind, Layer, ListId, Message, Model, Target, TemplateWork,
+    act_on,
 };
 
 /// Keys that come sooner after a question's opening decide nothing.
@@ -153,6 +154,10 @@ pub(super) fn judge(effect: &Effect, message: &Message, top: &Top, approved: &[A
             let key = key.unwrap_or_else(|| panic!("{act:?} without a key: {message:?}"));
             match must_be(act) {
                 Asked::ByKey => {}
+                // Where a guard asks for more, its question comes after the form.
+                Asked::ByForm if matches!(top, Top::Confirm { .. }) => {
+                    by_question(act, top, key.kind == KeyEventKind::Press, mono);
+                }
                 Asked::ByForm => match (act, top) {
                     (Act::AddServer(_), Top::Form(FormKind::NewServer))
                     | (Act::AddTemplate(_), Top::Form(FormKind::NewTemplate)) => {}
@@ -245,7 +250,10 @@ pub(super) fn lock_holds(effect: &Effect, locked: bool) {
 /// A paste types no name, and answers nothing.
 pub(super) fn paste_changed_nothing(before: &Top, after: &Top) {
     if let Top::Bulk { typed, go, .. } = before {
-        let Top::Bulk { typed: now, go: button, .. } = after else {
+        let Top::Bulk {
+            typed: now, go: button, ..
+        } = after
+        else {
             panic!("a paste closed a plan: {before:?}")
         };
         assert_eq!((typed, go), (now, button), "a paste typed into a plan");
