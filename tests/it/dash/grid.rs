@@ -201,7 +201,7 @@ const STATES: &[(&str, fn((u16, u16), &str) -> Dash)] = &[
                 "registry_lost",
                 "the registry does not answer: connection refused (10.0.0.9:5432)",
             )
-            .hint("it is tried again by itself; `vigie doctor` looks closer"),
+            .hint("it is tried again by itself"),
             since: fleet::noon(),
         }));
         dash.wait(12 * 60_000);
@@ -225,7 +225,7 @@ const STATES: &[(&str, fn((u16, u16), &str) -> Dash)] = &[
                 "registry_failed",
                 "the registry failed: disk I/O error (/var/lib/vigie/registry.db)",
             )
-            .hint("look at the disk; `vigie doctor` looks closer"),
+            .hint("look at the disk, then read again"),
         )));
         dash
     }),
