@@ -4,7 +4,7 @@ mod own;
 mod receipts;
 
 pub use own::{Own, told_of_all};
-pub use receipts::{ReceiptLine, WIDE, WORD, name_columns, receipts_room};
+pub use receipts::{PlanLine, ReceiptLine, WIDE, WORD, name_columns, receipts_room};
 
 use super::effect::{Target, Ticket};
 use super::fleet::Store;

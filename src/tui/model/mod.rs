@@ -38,8 +38,8 @@ pub use crate::domain::alert::Osc;
 pub use attention::{AlertRow, AlertSettings, Attention, Remembrance, rows as alert_rows, story_subject};
 pub use audit::AuditList;
 pub use bulk::{
-    AT_ONCE_MOST, BulkDialog, BulkField, BulkRun, Own, ReceiptLine, WIDE as BULK_WIDE, WORD as RECEIPT_WORD, act_on,
-    item_of, name_columns, receipts_room, target_of, told_of_all,
+    AT_ONCE_MOST, BulkDialog, BulkField, BulkRun, Own, PlanLine, ReceiptLine, WIDE as BULK_WIDE, WORD as RECEIPT_WORD,
+    act_on, item_of, name_columns, receipts_room, target_of, told_of_all,
 };
 pub use clock::{Now, SPINNER, Shown};
 pub use columns::{ColumnPicker, columns_of, fit};

@@ -11,7 +11,7 @@ use crate::domain::{Problem, SafeText};
 use crate::tui::action::{ActionId, Key};
 use crate::tui::model::{
     Act, Asked, BulkDialog, BulkField, BulkRun, Effect, Ended, Layer, ListId, Model, NoticeLevel, Now, Own, Ticket,
-    Written, act_on,
+    Written, act_on, receipts_room,
 };
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 use std::collections::BTreeMap;
@@ -171,13 +171,14 @@ fn change(seen: &Item, fresh: &Item) -> String {
 
 /// The keys of an open plan.
 pub(super) fn key(model: &mut Model, event: &KeyEvent, key: Key, now: &Now) -> Vec<Effect> {
-    let page = usize::from(model.size.1 / 3).max(1);
+    let size = model.size;
+    let page = usize::from(size.1 / 3).max(1);
     let Some(Layer::Bulk(dialog)) = model.layers.last_mut() else {
         return Vec::new();
     };
     let pressed = event.kind == KeyEventKind::Press;
     let calm = pressed && now.mono >= dialog.opened + ask::CALM;
-    let last = dialog.plan.lines.len().saturating_sub(1);
+    let last = dialog.lines(receipts_room(size).0).len().saturating_sub(1);
     let on_button = matches!(dialog.focus, BulkField::Cancel | BulkField::Go);
     match key.code {
         KeyCode::Esc => {

@@ -7,7 +7,7 @@ use crate::domain::SafeText;
 use crate::domain::bulk::State;
 use crate::domain::command::Typed;
 use crate::tui::model::{
-    BULK_WIDE, BulkDialog, BulkField, BulkRun, Button, Own, RECEIPT_WORD, ReceiptLine, name_columns, receipts_room,
+    BULK_WIDE, BulkDialog, BulkField, BulkRun, Button, Own, PlanLine, RECEIPT_WORD, ReceiptLine, receipts_room,
 };
 use crate::tui::theme::Token;
 use ratatui::Frame;
@@ -64,7 +64,8 @@ pub(super) fn plan(pen: &Pen<'_>, dialog: &BulkDialog, frame: &mut Frame<'_>) {
         head.push(Line::raw(""));
     }
     let (tail, cursor) = below(pen, dialog, inner, small);
-    let wanted = head.len() + plan.lines.len() + tail.len() + 3;
+    let all = dialog.lines(usize::from(inner));
+    let wanted = head.len() + all.len() + tail.len() + 3;
     let height = u16::try_from(wanted)
         .unwrap_or(u16::MAX)
         .min(screen.height)
@@ -78,8 +79,8 @@ pub(super) fn plan(pen: &Pen<'_>, dialog: &BulkDialog, frame: &mut Frame<'_>) {
     let room = usize::from(area.height)
         .saturating_sub(2 + head.len() + tail.len() + 1)
         .max(1);
-    let scroll = dialog.scroll.min(plan.lines.len().saturating_sub(room));
-    let more = plan.lines.len().saturating_sub(scroll + room);
+    let scroll = dialog.scroll.min(all.len().saturating_sub(room));
+    let more = all.len().saturating_sub(scroll + room);
     let scrolls = match (scroll, more) {
         (0, 0) => String::new(),
         (_, 0) => "end · ".to_owned(),
@@ -96,34 +97,31 @@ pub(super) fn plan(pen: &Pen<'_>, dialog: &BulkDialog, frame: &mut Frame<'_>) {
     if inside.is_empty() {
         return;
     }
-    let names = name_columns(
-        plan.lines.iter().map(|line| line.item.name.as_str()),
-        usize::from(inner),
-    );
+    let names = dialog.names(usize::from(inner));
     let mut lines = head;
-    // What is done comes first, and what is passed over behind it, in their orders.
-    let going = plan.lines.iter().filter(|line| line.passed.is_none());
-    let others = plan.lines.iter().filter(|line| line.passed.is_some());
-    for line in going.chain(others).skip(scroll).take(room) {
+    for line in all.into_iter().skip(scroll).take(room) {
         let mut row = pen.row(inner);
-        let name = SafeText::new(&line.item.name);
-        match &line.passed {
-            None => {
+        match line {
+            PlanLine::Going(item) => {
                 row.gap(1).text(pen.glyphs.selected, pen.style(Token::Good)).gap(1);
+                let name = SafeText::new(&item.name);
                 row.cell(name.as_str(), names, pen.style(Token::Strong));
                 if let Some(own) = dialog.own.as_ref().filter(|own| !own.is_once()) {
-                    let argv = own.argv(line.item.thing).unwrap_or_default();
+                    let argv = own.argv(item.thing).unwrap_or_default();
                     let typed = SafeText::new(&Typed(&argv).to_string());
                     row.gap(2).text(typed.as_str(), pen.style(Token::Text));
-                } else if let Some(server) = line.item.server.as_deref().filter(|code| *code != line.item.name) {
+                } else if let Some(server) = item.server.as_deref().filter(|code| *code != item.name) {
                     row.gap(2).text(&format!("on {server}"), pen.style(Token::Dim));
                 }
             }
-            Some(why) => {
+            PlanLine::Passed(item, why) => {
                 row.gap(1).text(pen.glyphs.dash, pen.style(Token::Warning)).gap(1);
+                let name = SafeText::new(&item.name);
                 row.cell(name.as_str(), names, pen.style(Token::Dim));
-                let why = SafeText::new(why);
                 row.gap(2).text(why.as_str(), pen.style(Token::Warning));
+            }
+            PlanLine::Why(why) => {
+                row.gap(3 + names + 2).text(why.as_str(), pen.style(Token::Warning));
             }
         }
         lines.push(row.line(Style::new()));

@@ -246,6 +246,23 @@ fn every_rule_holds_for_one_and_for_many() {
 }
 
 #[test]
+fn nothing_of_why_something_is_passed_over_is_cut_off() {
+    let rules = "[[guard]]\naction = 'server.maintenance'\nserver = 'srv-2'\n\
+                 deny = 'the auditors have it until the end of the month; ask Ada'";
+    for size in [(200, 50), (80, 24), (40, 15)] {
+        let mut dash = dash_with(settings(false, rules), size);
+        dash.press("1 space space space a m").wait(400);
+        let screen = dash.screen().replace(['│', '\n'], " ");
+        let words: Vec<&str> = screen.split_whitespace().collect();
+        let said = words.join(" ");
+        assert!(
+            said.contains("a guard forbids it: the auditors have it until the end of the month; ask Ada"),
+            "{size:?}: {said}"
+        );
+    }
+}
+
+#[test]
 fn what_is_locked_or_denied_while_a_plan_is_open_is_not_begun() {
     let mut dash = dash_with(settings(true, ""), SIZE);
     dash.press(":").enter("unlock 2m").press("enter");

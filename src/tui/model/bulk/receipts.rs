@@ -1,7 +1,7 @@
-//! The receipts of a bulk, laid out in lines.
+//! The plan of a bulk and its receipts, laid out in lines.
 
 use super::super::page::broken;
-use super::BulkRun;
+use super::{BulkDialog, BulkRun};
 use crate::domain::SafeText;
 use crate::domain::bulk::{Item, Receipt, State};
 use crate::tui::model::Written;
@@ -25,6 +25,38 @@ pub enum ReceiptLine<'a> {
     Hint(SafeText),
     /// One that the plan passed over, and why.
     Passed(&'a Item, SafeText),
+}
+
+/// A line of a plan.
+#[derive(Debug, Clone)]
+pub enum PlanLine<'a> {
+    /// One that it is done to.
+    Going(&'a Item),
+    /// One that is passed over, and why, as far as there is room beside it.
+    Passed(&'a Item, SafeText),
+    /// What more is said of why, below it.
+    Why(SafeText),
+}
+
+impl BulkDialog {
+    /// Columns for the names, of so many.
+    pub fn names(&self, columns: usize) -> usize {
+        name_columns(self.plan.lines.iter().map(|line| line.item.name.as_str()), columns)
+    }
+
+    /// The plan in so many columns: what it is done to, then what is passed over, in their orders. Nothing
+    /// of a reason is cut off.
+    pub fn lines(&self, columns: usize) -> Vec<PlanLine<'_>> {
+        let beside = columns.saturating_sub(3 + self.names(columns) + 2 + 1).max(10);
+        let going = self.plan.going().map(|line| PlanLine::Going(&line.item));
+        let mut lines: Vec<PlanLine<'_>> = going.collect();
+        for (item, why) in self.plan.passed() {
+            let mut parts = broken(SafeText::new(why).as_str(), beside).into_iter();
+            lines.push(PlanLine::Passed(item, parts.next().unwrap_or_default()));
+            lines.extend(parts.map(PlanLine::Why));
+        }
+        lines
+    }
 }
 
 /// Columns for names, of so many.
