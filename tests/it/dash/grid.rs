@@ -172,8 +172,11 @@ fn overflowing() -> Fleet {
     fleet
 }
 
+/// How a page of a size, behind a key, gets into a state.
+type Way = fn((u16, u16), &str) -> Dash;
+
 /// The states, and how a page gets into them.
-const STATES: &[(&str, fn((u16, u16), &str) -> Dash)] = &[
+const STATES: &[(&str, Way)] = &[
     ("empty", |size, key| {
         let mut dash = Dash::new(size);
         dash.load(Fleet {

@@ -134,7 +134,7 @@ fn settings(seed: u64) -> UiSettings {
         commands,
         keymap,
         ascii: seed % 5 == 4,
-        mouse: seed % 3 != 0,
+        mouse: !seed.is_multiple_of(3),
         themes: Theme::BUILT_IN.iter().map(|name| (*name).to_owned()).collect(),
         config: ConfigFacts {
             profiles: vec!["prod".to_owned(), "test".to_owned()],

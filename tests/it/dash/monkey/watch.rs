@@ -79,22 +79,22 @@ impl Top {
 /// How a deed has to have been asked for.
 enum Asked {
     /// By any key.
-    ByKey,
+    Key,
     /// By a form.
-    ByForm,
+    Form,
     /// By a question that was answered with yes.
-    ByQuestion,
+    Question,
 }
 
 fn must_be(act: &Act) -> Asked {
     match act {
-        Act::Test(_) | Act::Check(_) | Act::CheckAll | Act::Activate { .. } | Act::RetryJob(_) => Asked::ByKey,
+        Act::Test(_) | Act::Check(_) | Act::CheckAll | Act::Activate { .. } | Act::RetryJob(_) => Asked::Key,
         Act::TemplateJob {
             work: TemplateWork::CreateDatabase,
             ..
-        } => Asked::ByKey,
-        Act::Command(run) if !run.changes => Asked::ByKey,
-        Act::AddServer(_) | Act::EditServer { .. } | Act::AddTemplate(_) => Asked::ByForm,
+        } => Asked::Key,
+        Act::Command(run) if !run.changes => Asked::Key,
+        Act::AddServer(_) | Act::EditServer { .. } | Act::AddTemplate(_) => Asked::Form,
         Act::Deactivate { .. }
         | Act::Maintain { .. }
         | Act::DeleteServer { .. }
@@ -104,7 +104,7 @@ fn must_be(act: &Act) -> Asked {
         | Act::CreateInstance { .. }
         | Act::CancelJob(_)
         | Act::TemplateJob { .. }
-        | Act::Command(_) => Asked::ByQuestion,
+        | Act::Command(_) => Asked::Question,
     }
 }
 
@@ -153,12 +153,12 @@ pub(super) fn judge(effect: &Effect, message: &Message, top: &Top, approved: &[A
         Effect::Act { act, .. } | Effect::ActWith { act, .. } if !approved.contains(act) => {
             let key = key.unwrap_or_else(|| panic!("{act:?} without a key: {message:?}"));
             match must_be(act) {
-                Asked::ByKey => {}
+                Asked::Key => {}
                 // Where a guard asks for more, its question comes after the form.
-                Asked::ByForm if matches!(top, Top::Confirm { .. }) => {
+                Asked::Form if matches!(top, Top::Confirm { .. }) => {
                     by_question(act, top, key.kind == KeyEventKind::Press, mono);
                 }
-                Asked::ByForm => match (act, top) {
+                Asked::Form => match (act, top) {
                     (Act::AddServer(_), Top::Form(FormKind::NewServer))
                     | (Act::AddTemplate(_), Top::Form(FormKind::NewTemplate)) => {}
                     (
@@ -171,7 +171,7 @@ pub(super) fn judge(effect: &Effect, message: &Message, top: &Top, approved: &[A
                     ) if (server, version) == (id, seen) => {}
                     other => panic!("a record is written without its form: {other:?}"),
                 },
-                Asked::ByQuestion => by_question(act, top, key.kind == KeyEventKind::Press, mono),
+                Asked::Question => by_question(act, top, key.kind == KeyEventKind::Press, mono),
             }
             if let Some((now, sent)) = version(model, act) {
                 assert_eq!(now, Some(sent), "{act:?} on what has changed meanwhile");
