@@ -41,7 +41,7 @@ impl Shell {
     /// As [`Shell::line`].
     pub(super) fn result(&self, value: &Value, text: impl FnOnce() -> String) -> Result<(), Problem> {
         if self.json {
-            return self.line(format!("{value:#}"));
+            return self.line(harmless(&format!("{value:#}")));
         }
         let text = text();
         if text.is_empty() {
@@ -52,7 +52,7 @@ impl Shell {
 
     /// One JSON value on one line, for streams.
     pub(super) fn json_line(&self, value: &Value) -> Result<(), Problem> {
-        self.line(value.to_string())
+        self.line(harmless(&value.to_string()))
     }
 
     /// A line for a person on standard error; none with JSON.
@@ -172,4 +172,24 @@ fn closed(error: &io::Error) -> Problem {
         return Problem::new(CLOSED, "nobody reads the output any more");
     }
     Problem::new("output_failed", format!("standard output can't be written: {error}"))
+}
+
+/// JSON that drives no terminal: what it leaves as it is and terminals obey, or turn the text by, is escaped. Outside of
+/// strings there is none of it.
+fn harmless(json: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        let driven = matches!(c, '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+        if driven {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }

@@ -15,6 +15,7 @@ mod fleet;
 mod guard;
 mod harness;
 mod home;
+mod hostile;
 mod prompt;
 mod sandbox;
 mod screen;
