@@ -1,5 +1,5 @@
 //! What an operations dashboard must have: one test each, in the order of the README's list. That the terminal is
-//! restored whatever ends the program is tested on the real one, in `tests/pty/guard.rs` and `tests/pty/lent.rs`.
+//! restored whatever ends the program is tested on the real one, in `tests/pty/guard.rs`.
 
 use super::{Dash, fleet, story};
 use crate::cli::home::Home;
