@@ -423,8 +423,10 @@ impl Session {
     /// Takes the terminal away, as a lost connection does.
     pub(crate) fn hang_up(&mut self) {
         self.stop.store(true, Ordering::Release);
-        // Something to read, so that the reader notices and lets go of its end.
+        // Something to read, so that the reader notices and lets go of its end: whoever has the terminal may
+        // draw nothing for a new size.
         self.resize_quietly(61, 17);
+        rustix::io::write(&self.slave, b"\0").expect("a byte to read");
         self.reader.take().expect("a reader").join().expect("the reader");
         self.writer = None;
         self.master = None;

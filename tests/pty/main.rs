@@ -16,6 +16,7 @@ mod guard;
 mod harness;
 mod home;
 mod hostile;
+mod lent;
 mod prompt;
 mod sandbox;
 mod screen;

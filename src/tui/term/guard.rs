@@ -29,6 +29,9 @@ pub(super) const GUARD_ENV: &str = "VIGIE_GUARD";
 /// needs this when it hangs, for instance in a write to a terminal that takes nothing any more.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long a program that was lent the terminal may take to end after a killed dashboard.
+const LENT_GRACE: Duration = Duration::from_secs(2);
+
 /// How long a terminal may take no bytes before restoring it is given up.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -265,6 +268,7 @@ impl Guard {
     fn end(mut self, status: WaitStatus) -> ExitCode {
         self.listen();
         if let Some(signal) = status.terminating_signal() {
+            self.end_lent();
             self.restore(true);
             self.say(true);
             let text = format!(
@@ -275,6 +279,29 @@ impl Guard {
             return ExitCode::from(u8::try_from(128 + signal).unwrap_or(255));
         }
         self.end_with(status.exit_status().unwrap_or(1))
+    }
+
+    /// Ends the program that the dashboard had lent the terminal to, and switches off what that left on: a
+    /// dashboard that was killed can't, and the two would share the keys with the operator's shell.
+    fn end_lent(&mut self) {
+        use rustix::process::{getsid, kill_process, test_kill_process};
+        let Some(pid) = self.ear.lent_to() else { return };
+        let ours = getsid(None).ok();
+        let is_there = || test_kill_process(pid).is_ok() && ours.is_some() && getsid(Some(pid)).ok() == ours;
+        if is_there() {
+            let _ = kill_process(pid, Signal::HUP);
+            let _ = kill_process(pid, Signal::CONT);
+            let until = Instant::now() + LENT_GRACE;
+            // It is nobody's child here whose end could be waited for.
+            while is_there() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            if is_there() {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+        let bytes = format!("{}{}", modes::TIDY, modes::Modes::default().leave());
+        let _ = modes::write_all(io::stdout().as_fd(), bytes.as_bytes(), PATIENCE);
     }
 
     fn end_with(mut self, code: i32) -> ExitCode {

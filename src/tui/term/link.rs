@@ -1,11 +1,13 @@
 //! What the dashboard tells its guard process, over the pipe that is its standard error.
 //!
-//! Two marks stand between ordinary text: the screen was entered (with its modes), and it was left.
+//! Three marks stand between ordinary text: the screen was entered (with its modes), it was left, and the
+//! terminal is lent to another program (with its process id).
 //! Text that comes while the screen is up, a library's complaint or a panic's report, is held back
 //! until the terminal is itself again; so nothing that writes to standard error can break a screen.
 
 use super::modes::Modes;
 use crate::domain::SafeText;
+use rustix::process::Pid;
 
 /// How much text is held; what comes on top is counted.
 const HELD_MAX: usize = 64 * 1024;
@@ -18,11 +20,18 @@ pub(super) fn entered(modes: Modes) -> [u8; 3] {
 /// The mark for "the screen was left".
 pub(super) const LEFT: [u8; 3] = [0, b'L', b'@'];
 
+/// The mark for "this program has the terminal".
+pub(super) fn lent(pid: Pid) -> [u8; 6] {
+    let [a, b, c, d] = pid.as_raw_nonzero().get().to_be_bytes();
+    [0, b'P', a, b, c, d]
+}
+
 /// The guard's end: what it knows about the screen, and the text it holds.
 #[derive(Debug, Default)]
 pub(super) struct Ear {
     screen: Option<Modes>,
     was_up: bool,
+    lent_to: Option<Pid>,
     mark: Vec<u8>,
     held: Vec<u8>,
     dropped: usize,
@@ -40,8 +49,14 @@ impl Ear {
                 ([0, b'E'], modes) => {
                     self.screen = Some(Modes::from_byte(modes));
                     self.was_up = true;
+                    self.lent_to = None;
                     self.mark.clear();
                 }
+                ([0, b'P', a, b, c], d) => {
+                    self.lent_to = Pid::from_raw(i32::from_be_bytes([*a, *b, *c, d]));
+                    self.mark.clear();
+                }
+                ([0, b'P', ..], _) => self.mark.push(byte),
                 (_, _) => {
                     self.screen = None;
                     self.mark.clear();
@@ -59,6 +74,11 @@ impl Ear {
     /// is about to end.
     pub(super) fn is_lent(&self) -> bool {
         self.was_up && self.screen.is_none()
+    }
+
+    /// The program that was lent the terminal last, since the screen was left.
+    pub(super) fn lent_to(&self) -> Option<Pid> {
+        self.lent_to
     }
 
     /// The screen is gone, whatever the dashboard said last.
@@ -125,6 +145,18 @@ mod tests {
             ear.hear(&[byte]);
         }
         assert_eq!(ear.screen(), None);
+        // Numbers have bytes that look like marks, and like nothing.
+        for number in [1, 0x0050_0045, 0x4c00_0000] {
+            let pid = Pid::from_raw(number).unwrap();
+            for byte in lent(pid) {
+                ear.hear(&[byte]);
+            }
+            assert_eq!(ear.lent_to(), Some(pid));
+            assert!(ear.is_lent());
+        }
+        ear.hear(&entered(modes));
+        assert_eq!((ear.lent_to(), ear.screen()), (None, Some(modes)));
+        ear.hear(&LEFT);
         assert_eq!(ear.take_text(true), None);
     }
 

@@ -13,6 +13,7 @@ mod guard;
 mod host;
 mod input;
 mod keys;
+mod lend;
 mod link;
 mod modes;
 mod out;

@@ -1,11 +1,12 @@
 //! The dashboard's own half of the guard: entering the screen, and leaving it on every way out that
 //! a program can see.
 
+use super::lend;
 use super::link;
 use super::modes::{self, Modes};
 use super::out::Out;
 use super::panics::{self, Panicked, Redact};
-use rustix::process::{Pid, Signal, WaitOptions, waitpid};
+use rustix::process::{Pid, Signal};
 use rustix::termios::Termios;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -114,6 +115,14 @@ impl Screen {
         self.leave();
         let ran = self.run(command);
         self.inner.tidy();
+        if let Some(signal) = ran.as_ref().ok().and_then(|ended| ended.told) {
+            // The dashboard ends too: nothing is drawn any more, and what else the other switched on is
+            // switched off as well.
+            let number = usize::try_from(signal.as_raw()).unwrap_or_default();
+            self.ending.store(number, Ordering::Release);
+            let _ = modes::write_all(io::stdout().as_fd(), Modes::default().leave().as_bytes(), PATIENCE);
+            return ran.map(|ended| ended.code);
+        }
         // Ctrl-C and Ctrl-\ over there were not meant for this program.
         for signal in [Signal::INT, Signal::QUIT] {
             let number = usize::try_from(signal.as_raw()).unwrap_or_default();
@@ -122,26 +131,23 @@ impl Screen {
                 .compare_exchange(number, 0, Ordering::AcqRel, Ordering::Acquire);
         }
         self.enter_again()?;
-        ran
+        ran.map(|ended| ended.code)
     }
 
-    fn run(&self, command: &mut Command) -> io::Result<Option<i32>> {
+    fn run(&self, command: &mut Command) -> io::Result<lend::Ended> {
+        let wake = lend::Wake::new()?;
         let child = on_terminal(command)?.spawn()?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or(io::ErrorKind::NotFound)?;
-        loop {
-            match waitpid(Some(pid), WaitOptions::UNTRACED) {
-                Ok(Some((_, status))) if status.stopped() => {
-                    // Ctrl-Z over there: the shell before us is to have the terminal, and both go on
-                    // together.
-                    self.stop();
-                    rustix::process::kill_process(pid, Signal::CONT)?;
-                }
-                Ok(Some((_, status))) => return Ok(status.exit_status()),
-                Ok(None) | Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
+        self.inner.tell(&link::lent(pid));
+        let told = || {
+            let ending = self.ending();
+            [Signal::TERM, Signal::HUP]
+                .into_iter()
+                .find(|signal| ending == Some(signal.as_raw()))
+        };
+        // Ctrl-Z over there: the shell before us is to have the terminal, and both go on together.
+        lend::until_ended(pid, &wake, told, || self.stop())
     }
 
     /// Takes the mouse, or leaves it to the terminal.
