@@ -112,6 +112,10 @@ pub(super) fn answer(model: &mut Model, answer: Answer, now: &Now) -> Vec<Effect
             if what.as_str() == "what happened" {
                 model.lists.audit.give_up();
             }
+            // Nothing is shown yet that could be old: the panes say why, for as long as it is so.
+            if model.store.read_at.is_none() && what.as_str() == "the fleet" {
+                model.lost.get_or_insert_with(|| problem.clone());
+            }
             let text = format!("reading {what}: {}", problem.message);
             flash(model, now, NoticeLevel::Error, text, problem.hint);
             Vec::new()

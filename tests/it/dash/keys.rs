@@ -679,3 +679,20 @@ fn one_key_goes_to_the_next_problem_outages_first() {
     well.press("!");
     well.must_see("every server is as it should be");
 }
+
+#[test]
+fn a_first_read_that_fails_is_said_in_the_panes_for_as_long_as_it_fails() {
+    let mut dash = Dash::new(SIZE);
+    dash.must_see("Reading…");
+    dash.answer(Answer::Failed {
+        what: SafeText::new("the fleet"),
+        problem: Problem::new("damaged", "server 1 has a data_dir that is no path").hint("mend its row"),
+    });
+    dash.wait(60_000);
+    dash.must_see("Nothing could be read: server 1 has a data_dir");
+    dash.must_see("mend its row");
+    assert!(!dash.sees("Reading…"));
+    dash.load(fleet::picture());
+    dash.must_see("prod-1");
+    assert!(!dash.sees("Nothing could be read"));
+}
