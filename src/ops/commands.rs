@@ -126,12 +126,7 @@ impl Ops {
             }
             kept.0.push_back(line);
         };
-        let asked = Run {
-            argv: &argv,
-            stdin: None,
-            limit: run.limit,
-            writes: true,
-        };
+        let asked = Run::writing(&argv, run.limit);
         let ended = Host::local(&self.remote).run(&asked, &take).await;
         let (lines, dropped) = kept.into_inner().unwrap_or_else(PoisonError::into_inner);
         let output = ended.map_err(|error| {

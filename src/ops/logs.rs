@@ -143,10 +143,8 @@ impl Ops {
         let task = tokio::spawn(async move {
             let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
             let run = Run {
-                argv: &argv,
-                stdin: None,
-                limit: COMMAND,
                 writes,
+                ..Run::reading(&argv, COMMAND)
             };
             let take = |_: Stream, line: SafeText| into.push(&redactor.redacted(line.as_str()));
             let over = match host.run(&run, &take).await {

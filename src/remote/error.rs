@@ -99,7 +99,7 @@ impl RemoteError {
             Self::Secret(_) => "secret",
             Self::Odoo(e) => e.code(),
             Self::Postgres(e) => e.code(),
-            Self::Host(_) => "host",
+            Self::Host(e) => e.code(),
         }
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use vigie::domain::job::Mark;
 use vigie::domain::server::SshAccess;
 use vigie::domain::{DbName, HostName, JobId, RemotePath};
-use vigie::remote::host::{Filestore, Host, HostError, Run, StoreClone};
+use vigie::remote::host::{Filestore, Host, HostError, Owner, Run, StoreClone};
 use vigie::remote::{Remote, RemoteError};
 
 struct Sshd {
@@ -135,12 +135,7 @@ impl Sshd {
 }
 
 fn run<'a>(argv: &'a [&'a str], limit: Duration) -> Run<'a> {
-    Run {
-        argv,
-        stdin: None,
-        limit,
-        writes: false,
-    }
+    Run::reading(argv, limit)
 }
 
 #[tokio::test]
@@ -210,7 +205,7 @@ async fn commands_and_files_go_through_ssh_as_they_are() {
     // Files, by way of standard input.
     let home = PathBuf::from(host.run(&run(&["mktemp", "-d"], limit), &quiet).await.unwrap().text());
     let at = |name: &str| RemotePath::parse(home.join(name).to_str().unwrap()).unwrap();
-    host.write_file_atomic(&at("secret"), b"canary\0bytes", 0o600, None)
+    host.write(&at("secret"), b"canary\0bytes", Owner::Maker, 0o600)
         .await
         .unwrap();
     assert_eq!(std::fs::read(home.join("secret")).unwrap(), b"canary\0bytes");

@@ -23,12 +23,8 @@ pub(super) async fn settle_files(cx: &Cx) -> Result<(), StepError> {
     let pattern = format!("[.]vigie-{}-{}", mark.job, mark.nonce);
     let began = std::time::Instant::now();
     loop {
-        let find = Run {
-            argv: &["pkill", "-KILL", "-f", &pattern],
-            stdin: None,
-            limit: Duration::from_secs(20),
-            writes: true,
-        };
+        let argv = ["pkill", "-KILL", "-f", &pattern];
+        let find = Run::writing(&argv, Duration::from_secs(20));
         let found = host.run(&find, &|_, _| {}).await?;
         match found.code {
             Some(1) => return Ok(()),

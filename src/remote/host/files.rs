@@ -3,28 +3,19 @@
 use super::{Host, HostError, Output, Run};
 use crate::domain::RemotePath;
 use crate::remote::error::Result;
-use crate::remote::secrets::random;
 use std::time::Duration;
 
 fn quiet(_: crate::domain::job::Stream, _: crate::domain::SafeText) {}
 
 impl Host {
-    async fn look(&self, argv: &[&str]) -> Result<Output> {
-        let run = Run {
-            argv,
-            stdin: None,
-            limit: self.limits.call,
-            writes: false,
-        };
-        self.run(&run, &quiet).await
+    async fn ask(&self, argv: &[&str]) -> Result<Output> {
+        self.run(&Run::reading(argv, self.call()), &quiet).await
     }
 
     async fn change(&self, argv: &[&str], stdin: Option<&[u8]>, limit: Duration) -> Result<Output> {
         let run = Run {
-            argv,
             stdin,
-            limit,
-            writes: true,
+            ..Run::writing(argv, limit)
         };
         self.must(&run, &quiet).await
     }
@@ -34,7 +25,7 @@ impl Host {
     /// # Errors
     /// When the machine can't be asked.
     pub async fn exists(&self, path: &RemotePath) -> Result<bool> {
-        let output = self.look(&["test", "-e", path.as_str()]).await?;
+        let output = self.ask(&["test", "-e", path.as_str()]).await?;
         match output.code {
             Some(0) => Ok(true),
             Some(1) => Ok(false),
@@ -49,7 +40,7 @@ impl Host {
     /// # Errors
     /// When the machine can't be asked.
     pub async fn read_file(&self, path: &RemotePath) -> Result<Option<Vec<u8>>> {
-        let output = self.look(&["cat", "--", path.as_str()]).await?;
+        let output = self.ask(&["cat", "--", path.as_str()]).await?;
         Ok(output.is_success().then_some(output.stdout))
     }
 
@@ -58,7 +49,7 @@ impl Host {
     /// # Errors
     /// When it is not there, or the machine can't be asked.
     pub async fn owner_of(&self, path: &RemotePath) -> Result<String> {
-        let output = self.look(&["stat", "-c", "%u:%g", "--", path.as_str()]).await?;
+        let output = self.ask(&["stat", "-c", "%u:%g", "--", path.as_str()]).await?;
         if output.is_success() {
             return Ok(output.text());
         }
@@ -70,7 +61,7 @@ impl Host {
     /// # Errors
     /// When it is not there, or the machine can't be asked.
     pub async fn tree_size(&self, path: &RemotePath) -> Result<u64> {
-        let output = self.look(&["du", "-sb", "--", path.as_str()]).await?;
+        let output = self.ask(&["du", "-sb", "--", path.as_str()]).await?;
         let text = output.text();
         let bytes = text.split_whitespace().next().and_then(|n| n.parse().ok());
         bytes.ok_or_else(|| self.odd(format!("du {path}"), output.stderr.to_string()).into())
@@ -114,13 +105,7 @@ impl Host {
         self.access.write(&what)?;
         // Newer versions of mv fail when the name is taken, older ones only leave the source.
         let argv = ["mv", "-n", "-T", "--", from.as_str(), to.as_str()];
-        let run = Run {
-            argv: &argv,
-            stdin: None,
-            limit: self.limits.call,
-            writes: true,
-        };
-        let output = self.run(&run, &quiet).await?;
+        let output = self.run(&Run::writing(&argv, self.call()), &quiet).await?;
         if self.exists(from).await? {
             let why = match output.stderr.as_str() {
                 "" => format!("{to} exists"),
@@ -176,43 +161,6 @@ impl Host {
         };
         let content = self.read_file(&file).await?;
         Ok(content.is_some_and(|bytes| bytes.trim_ascii() == marker.text.as_bytes()))
-    }
-
-    /// Writes a file whole: aside, synced, then renamed in place. Its content never touches a
-    /// command line; it is never open to more than `mode` says.
-    ///
-    /// # Errors
-    /// When it fails.
-    pub async fn write_file_atomic(
-        &self,
-        path: &RemotePath,
-        bytes: &[u8],
-        mode: u32,
-        owner: Option<&str>,
-    ) -> Result<()> {
-        let what = format!("write {path}");
-        self.access.write(&what)?;
-        let nonce: String = random::<8>()?.iter().map(|b| format!("{b:02x}")).collect();
-        let aside = format!("{path}.vigie-{nonce}");
-        let mode = format!("{mode:04o}");
-        let mut argv = vec!["install", "-m", &mode];
-        if let Some(owner) = owner {
-            argv.extend(["-o", owner]);
-        }
-        argv.extend(["--", "/dev/stdin", &aside]);
-        let limit = self.limits.call;
-        let write = async {
-            self.change(&argv, Some(bytes), limit).await?;
-            self.change(&["sync", "--", &aside], None, limit).await?;
-            self.change(&["mv", "-f", "-T", "--", &aside, path.as_str()], None, limit)
-                .await
-        };
-        if let Err(error) = write.await {
-            // Best effort: the error that matters is the first.
-            let _ = self.change(&["rm", "-f", "--", &aside], None, limit).await;
-            return Err(error);
-        }
-        Ok(())
     }
 
     pub(super) fn odd(&self, what: String, why: String) -> HostError {

@@ -1,7 +1,7 @@
 //! Odoo's filestore: `<data_dir>/filestore/<database>`, where attachments and images are. A copy of
 //! a database without it shows broken images everywhere.
 
-use super::{Host, Marker};
+use super::{Host, Marker, Owner};
 use crate::domain::job::Mark;
 use crate::domain::{DbName, RemotePath};
 use crate::remote::error::{RemoteError, Result};
@@ -102,7 +102,7 @@ impl Filestore {
         self.host.copy_tree_reflink(&from, &aside).await?;
         let text = format!("{mark}\n");
         self.host
-            .write_file_atomic(&path(&aside, MARK_FILE)?, text.as_bytes(), 0o644, None)
+            .write(&path(&aside, MARK_FILE)?, text.as_bytes(), Owner::Maker, 0o644)
             .await?;
         self.host.rename_no_replace(&aside, &to).await?;
         Ok(StoreClone::Now)

@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::job::{Mark, Stream};
-use crate::domain::{DbName, JobId, RemotePath};
+use crate::domain::{DbName, JobId, RemotePath, SafeText};
 use crate::remote::testing::{remote, spec};
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
@@ -21,12 +21,7 @@ fn path(path: &Path) -> RemotePath {
 fn quiet(_: Stream, _: SafeText) {}
 
 fn run<'a>(argv: &'a [&'a str]) -> Run<'a> {
-    Run {
-        argv,
-        stdin: None,
-        limit: Duration::from_secs(20),
-        writes: false,
-    }
+    Run::reading(argv, Duration::from_secs(20))
 }
 
 #[tokio::test]
@@ -139,7 +134,7 @@ async fn a_file_is_written_whole_with_its_mode_and_leaves_nothing_beside_it() {
     let (host, folder) = here();
     let file = folder.path().join("conf ig'$x");
     for (content, mode) in [("first", 0o600), ("second, longer", 0o640)] {
-        host.write_file_atomic(&path(&file), content.as_bytes(), mode, None)
+        host.write(&path(&file), content.as_bytes(), Owner::Maker, mode)
             .await
             .unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), content);
@@ -147,7 +142,7 @@ async fn a_file_is_written_whole_with_its_mode_and_leaves_nothing_beside_it() {
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     let nowhere = path(&folder.path().join("absent/file"));
-    assert!(host.write_file_atomic(&nowhere, b"x", 0o600, None).await.is_err());
+    assert!(host.write(&nowhere, b"x", Owner::Maker, 0o600).await.is_err());
     assert_eq!(
         host.read_file(&path(&file)).await.unwrap().as_deref(),
         Some(b"second, longer".as_slice())
@@ -290,7 +285,7 @@ async fn a_read_only_handle_changes_no_file() {
         store.clone_to(&tpl, &new, &ours).await.err(),
         store.undo(&tpl, &ours).await.err(),
         store.remove(&tpl, &ours).await.err(),
-        host.write_file_atomic(&file, b"x", 0o600, None).await.err(),
+        host.write(&file, b"x", Owner::Maker, 0o600).await.err(),
         host.rename_no_replace(&file, &file).await.err(),
         host.copy_tree_reflink(&file, &file).await.err(),
         host.run(&writing, &quiet).await.err(),

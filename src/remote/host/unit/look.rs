@@ -1,0 +1,116 @@
+//! One look at a unit: how it is asked for, and how the answer is read.
+
+use super::UnitState;
+use crate::domain::SafeText;
+use crate::domain::job::Stream;
+use crate::domain::text::MAX_LINE_BYTES;
+use crate::remote::host::Lines;
+use std::time::Duration;
+
+/// Asks for the state first and for the output then: what a unit wrote before it ended is there when its end
+/// is seen.
+const LOOK: &str = r#"set -eu
+name=$1 out=$2/output cursor=$3 tries=$4 most=$5
+[ -d /run/systemd/system ] || exit 48
+while :; do
+    state=$(systemctl show -p LoadState -p ActiveState -p SubState -p Result -p ExecMainCode \
+        -p ExecMainStatus -p Description -- "$name")
+    size=$(stat -c %s -- "$out" 2> /dev/null || echo 0)
+    case $state in *LoadState=not-found* | *SubState=exited* | *ActiveState=failed*) break ;; esac
+    if [ "$size" -gt "$cursor" ] || [ "$tries" -le 0 ]; then break; fi
+    tries=$((tries - 1))
+    sleep 0.2
+done
+read -r up _ < /proc/uptime
+printf '%s\nsize=%s\nuptime=%s\nboot=%s\n\n' "$state" "$size" "${up%%.*}" "$(cat /proc/sys/kernel/random/boot_id)"
+if [ "$most" -gt 0 ] && [ "$size" -gt "$cursor" ]; then
+    tail -c +"$((cursor + 1))" -- "$out" | head -c "$most"
+fi"#;
+
+/// What a look asks for.
+pub(super) struct Reading {
+    cursor: u64,
+    tries: u64,
+    most: usize,
+}
+
+impl Reading {
+    pub(super) fn new(cursor: u64, patience: Duration, most: usize) -> Self {
+        Self {
+            cursor,
+            tries: patience.as_secs() * 5,
+            most,
+        }
+    }
+
+    pub(super) fn argv(&self, service: &str, folder: &str) -> Vec<String> {
+        let numbers = [self.cursor, self.tries, self.most as u64].map(|n| n.to_string());
+        let words = ["sh", "-c", LOOK, "vigie", service, folder].map(str::to_owned);
+        words.into_iter().chain(numbers).collect()
+    }
+}
+
+/// What a look found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    pub(super) state: UnitState,
+    pub(super) description: String,
+    /// Bytes of its whole output.
+    pub(super) size: u64,
+    /// Seconds since the machine was started, and which start that was.
+    pub(super) uptime: u64,
+    pub(super) boot: String,
+    /// What was asked for of its output.
+    pub(super) output: Vec<u8>,
+}
+
+impl Look {
+    pub(super) fn parse(mut answer: Vec<u8>) -> Option<Self> {
+        let head = answer.windows(2).position(|w| w == b"\n\n")?;
+        let output = answer.split_off(head + 2);
+        let text = String::from_utf8(answer).ok()?;
+        let of = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        let (load, active, sub) = (of("LoadState")?, of("ActiveState")?, of("SubState")?);
+        let main_code: i32 = of("ExecMainCode").and_then(|n| n.parse().ok()).unwrap_or(0);
+        let status = of("ExecMainStatus").and_then(|n| n.parse().ok());
+        let state = if load == "not-found" {
+            UnitState::Absent
+        } else if (active == "active" && sub == "exited")
+            || active == "failed"
+            || (active == "inactive" && main_code != 0)
+        {
+            UnitState::Ended {
+                // CLD_EXITED: by its own will.
+                code: status.filter(|_| main_code == 1),
+                result: of("Result").unwrap_or_default().to_owned(),
+            }
+        } else {
+            UnitState::Running
+        };
+        Some(Self {
+            state,
+            description: of("Description").unwrap_or_default().to_owned(),
+            size: of("size")?.parse().ok()?,
+            uptime: of("uptime")?.parse().ok()?,
+            boot: of("boot")?.to_owned(),
+            output,
+        })
+    }
+}
+
+/// Hands out the whole lines of `bytes`: the last one too where nothing follows (`whole`), or where it fills
+/// all that is fetched at once (`full`). How many bytes were used up.
+pub(super) fn take_lines(bytes: &[u8], whole: bool, full: bool, on_line: Lines<'_>) -> usize {
+    let mut used = 0;
+    for line in bytes.split_inclusive(|b| *b == b'\n') {
+        if !line.ends_with(b"\n") && !whole && !(full && used == 0) {
+            break;
+        }
+        used += line.len();
+        // A little over the cap, so that the cut is seen and marked.
+        let shown = &line[..line.len().min(MAX_LINE_BYTES + 1024)];
+        let text = String::from_utf8_lossy(shown);
+        on_line(Stream::Stdout, SafeText::new(text.trim_end_matches(['\n', '\r'])));
+    }
+    used
+}
