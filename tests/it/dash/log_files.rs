@@ -212,6 +212,27 @@ fn a_file_opens_at_its_end_and_scrolls_to_its_beginning() {
 }
 
 #[test]
+fn a_line_that_was_shown_before_it_was_counted_is_not_new() {
+    let mut view = View::new(SIZE, &numbered(1, 500));
+    write(&view.path, &numbered(501, 502));
+    let counted = view.counted();
+    // Its end is told as soon as it is seen, and read; its lines are counted a moment later.
+    let uncounted = vigie::domain::log::LogStatus {
+        end: counted.end,
+        ..view.dash.model.log.text.as_ref().unwrap().status.clone()
+    };
+    let id = view.log.as_ref().unwrap().0;
+    view.dash.answer(Answer::LogTold { id, status: uncounted });
+    view.settle();
+    view.must_see("line number 502.");
+    view.press("k").must_see("scrolled up, End follows");
+    view.dash.answer(Answer::LogTold { id, status: counted });
+    view.settle();
+    view.must_see("scrolled up, End follows");
+    view.grow(&numbered(503, 503)).must_see("1 new line, End follows");
+}
+
+#[test]
 fn scrolling_up_pauses_and_counts_and_end_resumes() {
     let mut view = View::new(SIZE, &numbered(1, 500));
     view.grow(&numbered(501, 510)).must_see("line number 510.");

@@ -272,7 +272,7 @@ impl LogView {
         if self.top.is_none()
             && let Some(text) = &mut self.text
         {
-            text.paused_at = text.status.new_lines;
+            text.paused_at = text.lines_come();
         }
         self.top = self.row(at.0).map(|row| (row.key(), at.1));
     }

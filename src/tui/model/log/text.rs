@@ -89,6 +89,13 @@ impl TextLog {
         }
     }
 
+    /// Lines that came since it was opened: those that are counted, and those that are here already and
+    /// will be.
+    pub fn lines_come(&self) -> u64 {
+        let ahead = self.rows.iter().rev().take_while(|row| row.end > self.status.counted);
+        self.status.new_lines + ahead.filter(|row| !row.open).count() as u64
+    }
+
     /// The rows here.
     pub fn rows(&self) -> &VecDeque<TextRow> {
         &self.rows
