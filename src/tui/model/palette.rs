@@ -8,7 +8,7 @@ use super::memory::NamedView;
 use super::tabs::{PAGES, Tab};
 use crate::domain::SafeText;
 use crate::domain::command::{On, OwnCommand};
-use crate::tui::action::{ACTIONS, ActionId, Group, Keymap, Situation, allowed};
+use crate::tui::action::{ACTIONS, ActionId, Group, Keymap, Situation, action, allowed};
 use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use std::collections::BTreeMap;
@@ -176,7 +176,9 @@ pub fn own_lines(
         lines.push(unlock(time, situation));
     }
     for page in PAGES {
-        let Some(score) = seeker.score(page.name, 90) else {
+        // The settings' name for it is one too: `audit` is what the shell calls what happened.
+        let also = action(page.action).name;
+        let Some(score) = seeker.score(page.name, 90).max(seeker.score(also, 90)) else {
             continue;
         };
         let wrong = filter.and_then(|filter| Filter::new(page.list, filter).err());

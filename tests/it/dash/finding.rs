@@ -408,6 +408,9 @@ fn the_palette_goes_to_servers_instances_and_jobs_by_name() {
         (Tab::Jobs, Some(JobId(41)))
     );
     assert!(dash.effects().contains(&Effect::FollowLog(JobId(41))));
+    // Pages by the shell's word for them too.
+    dash.press(":").enter("audit").press("enter");
+    assert_eq!(dash.model.lists.tab, Tab::Audit);
     // A filter that hides what is gone to is cleared.
     dash.press("1 /")
         .enter("prod")
