@@ -184,3 +184,32 @@ async fn a_workers_role_is_enough_for_its_work() {
     worker.worker_gone("elsewhere:1:1").await.expect("its end");
     assert_eq!(registry.job(claim.job.id).await.expect("the job").state, JobState::Done);
 }
+
+/// A worker of another machine is dead for everybody once it was silent for as long as a lease, and not before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_elsewhere_that_was_silent_for_a_lease_is_dead() {
+    let (database, registry, _) = queued(0).await;
+    let client = kit::superuser(&database).await;
+    for (id, silent) in [("one:1:1", 12), ("two:1:1", 21)] {
+        client
+            .execute(
+                "INSERT INTO saas_worker (id, boot, started_at, seen_at) VALUES ($1, 'another boot',
+                     clock_timestamp() - interval '1 hour', clock_timestamp() - $2 * interval '1 second')",
+                &[&id, &f64::from(silent)],
+            )
+            .await
+            .expect("a worker elsewhere");
+    }
+    let alive: Vec<(String, bool)> = registry
+        .workers()
+        .await
+        .expect("the workers")
+        .into_iter()
+        .map(|worker| (worker.id, worker.alive))
+        .collect();
+    assert_eq!(
+        alive,
+        [("one:1:1".to_owned(), true), ("two:1:1".to_owned(), false)],
+        "heard of 12 and 21 s ago"
+    );
+}

@@ -367,6 +367,36 @@ async fn soak_a_promoted_standby_is_found_and_nothing_acknowledged_is_lost() {
     promote(rounds(100, 100)).await;
 }
 
+/// Of several servers the one is taken that does what is asked for, wherever it stands in the list.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_servers_the_one_that_takes_writes_is_taken() {
+    let (pair, database, _) = Pair::start().await;
+    for hosts in [
+        format!("127.0.0.1:{},127.0.0.1:{}", pair.standby.port(), pair.primary.port()),
+        format!("127.0.0.1:{},127.0.0.1:{}", pair.primary.port(), pair.standby.port()),
+    ] {
+        for (which, port) in [
+            ("read-write", pair.primary.port()),
+            ("primary", pair.primary.port()),
+            ("read-only", pair.standby.port()),
+            ("standby", pair.standby.port()),
+        ] {
+            let address = format!(
+                "postgres://{}@{hosts}/{database}?target_session_attrs={which}&passfile={}",
+                kit::ADMIN,
+                kit::pass_file()
+            );
+            let registry = Postgres::open(&address).await.expect("opening it");
+            registry.servers().await.expect("reading");
+            let (op, name) = (bench::op(), SafeText::new(&format!("{which} {hosts}")));
+            let written = registry.customer_named(&op, &name);
+            let written = tokio::time::timeout(Duration::from_secs(5), written).await;
+            let writes = written.is_ok_and(|written| written.is_ok());
+            assert_eq!(writes, port == pair.primary.port(), "{which} of {hosts}");
+        }
+    }
+}
+
 async fn promote(times: usize) {
     let (mut pair, database, password) = Pair::start().await;
     let hosts = format!("127.0.0.1:{},127.0.0.1:{}", pair.primary.port(), pair.standby.port());

@@ -212,6 +212,67 @@ async fn the_hot_queries_never_read_all_of_the_history() {
     let after = scans(&client, &database).await;
     assert_eq!(before.len(), 7, "{before:?}");
     assert_eq!(before, after, "(table, scans of all of it, rows read so)");
+    // Nor by way of an index that is not the question's own, all of which is gone through then.
+    let used: Vec<String> = client
+        .query(
+            "SELECT indexrelname::text FROM pg_stat_user_indexes WHERE idx_scan > 0 ORDER BY 1",
+            &[],
+        )
+        .await
+        .expect("asking")
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    for index in [
+        "saas_health_check_by_server",
+        "saas_health_check_by_date",
+        "saas_instance_by_server",
+        "saas_job_by_instance",
+        "saas_job_by_server",
+        "saas_job_log_pkey",
+        "saas_operation_by_date",
+    ] {
+        assert!(used.iter().any(|name| name == index), "{index} was not used: {used:?}");
+    }
+}
+
+/// What is old goes in batches, each for good by itself: one that has to wait holds up none of the others' rows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_old_is_deleted_batch_by_batch() {
+    let database = kit::fresh().await;
+    let size = Size {
+        servers: 1,
+        instances: 1,
+        checks: 2_500,
+        jobs: 1,
+    };
+    fill(&database, &size).await;
+    let mut other = kit::superuser(&database).await;
+    let left = kit::superuser(&database).await;
+    let holding = other.transaction().await.expect("a transaction");
+    holding
+        .execute(
+            "SELECT 1 FROM saas_health_check ORDER BY check_date DESC LIMIT 1 FOR UPDATE",
+            &[],
+        )
+        .await
+        .expect("holding the newest");
+    let registry = Postgres::open_with(&kit::address(&database, kit::ADMIN), &Listen::Poll)
+        .await
+        .expect("opening");
+    let later = Timestamp::now() + SignedDuration::from_hours(24);
+    let pruning = tokio::spawn(async move { registry.prune(later, Timestamp::UNIX_EPOCH).await });
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let row = left.query_one("SELECT count(*) FROM saas_health_check", &[]).await;
+        if row.expect("counting").get::<_, i64>(0) == 500 {
+            break;
+        }
+        assert!(Instant::now() < end, "nothing is gone while one row is held");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    holding.rollback().await.expect("letting go");
+    assert!(pruning.await.expect("no panic").expect("pruning") >= 2_500);
 }
 
 /// A check costs one row and the entries of its indexes, and its server's row; nothing that grows.
