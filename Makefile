@@ -27,12 +27,6 @@ test: needs ## Every check that CI runs: format, lints, tests, documentation
 
 soak: needs ## The long runs, with their seeds and figures (VIGIE_SOAK_SEED=n repeats one)
 	@VIGIE_SOAK=1 cargo test --release -- soak --include-ignored --nocapture --test-threads=1
-	sshd=$${VIGIE_SSHD:-/usr/sbin/sshd}
-	if [[ -x $$sshd ]]; then
-	    VIGIE_SSHD=$$sshd cargo test --release --test real ssh:: -- --ignored --nocapture
-	else
-	    echo "NOT RUN: the shell adapter through a real sshd. Install openssh-server, or set VIGIE_SSHD."
-	fi
 	if [[ -n $${VIGIE_ODOO_URL:-} ]]; then
 	    cargo test --release --test real odoo:: -- --ignored --nocapture
 	else
@@ -42,5 +36,5 @@ soak: needs ## The long runs, with their seeds and figures (VIGIE_SOAK_SEED=n re
 bench: needs ## The benchmarks
 	@cargo bench
 
-needs: ## Install what building and testing need (PostgreSQL's server programs, PgBouncer, libfaketime, a C compiler)
+needs: ## Install what building and testing need (PostgreSQL, PgBouncer, libfaketime, OpenSSH, hosts to boot, a C compiler)
 	@./.ci/needs

@@ -155,4 +155,6 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 #[cfg(test)]
+mod parts_tests;
+#[cfg(test)]
 mod tests;

@@ -113,6 +113,9 @@ impl Host {
         if let Some(why) = words::wrong_variable(run.env, run.secrets) {
             return Err(self.not_started(program, &why).into());
         }
+        if run.argv.iter().any(|word| word.contains('\0')) {
+            return Err(self.not_started(program, "a word has a NUL in it").into());
+        }
         let what = format!("{program} on {}", self.label);
         let output = match &*self.way {
             Way::Here if who == Who::Account => {
@@ -290,7 +293,7 @@ impl Host {
         .into())
     }
 
-    fn not_started(&self, program: &str, why: &str) -> HostError {
+    pub(super) fn not_started(&self, program: &str, why: &str) -> HostError {
         HostError::NotStarted {
             what: format!("on {}", self.label),
             program: program.to_owned(),

@@ -166,6 +166,11 @@ fn literal(word: &str) -> String {
     word.replace('$', "$$")
 }
 
+/// What Unicode keeps for inside programs, and systemd refuses in any text.
+fn no_character(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
+}
+
 impl UnitRun<'_> {
     /// What follows `systemd-run --unit=…`.
     fn words(&self) -> Vec<String> {
@@ -202,6 +207,13 @@ impl Host {
         self.access.write(&what)?;
         if let Some(why) = words::wrong_variable(step.env, step.secrets) {
             return Err(self.odd(what, why).into());
+        }
+        let values = step.env.iter().map(|(_, value)| value);
+        let mut letters = step.argv.iter().chain(values).flat_map(|word| word.chars());
+        if let Some(odd) = letters.find(|c| no_character(*c)) {
+            let (program, code) = (step.argv.first().copied().unwrap_or(""), u32::from(odd));
+            let why = format!("systemd takes no word with U+{code:04X}");
+            return Err(self.not_started(program, &why).into());
         }
         let before = self.look(step.unit, 0, Duration::ZERO, 0).await?;
         if before.state != UnitState::Absent {

@@ -88,6 +88,9 @@ pub(super) fn wrong_variable(env: &[(&str, &str)], secrets: &[(&str, &crate::dom
     if let Some(name) = names.into_iter().find(|name| !named(name)) {
         return Some(format!("{name:?} is no name of a variable"));
     }
+    if let Some((name, _)) = env.iter().find(|(_, value)| value.contains('\0')) {
+        return Some(format!("the value of {name} has a NUL in it"));
+    }
     let lines = |(_, secret): &&(&str, &crate::domain::Secret)| secret.expose().contains(['\n', '\r', '\0']);
     let (name, _) = secrets.iter().find(lines)?;
     Some(format!(

@@ -103,7 +103,7 @@ impl Look {
 pub(super) fn take_lines(bytes: &[u8], whole: bool, full: bool, on_line: Lines<'_>) -> usize {
     let mut used = 0;
     for line in bytes.split_inclusive(|b| *b == b'\n') {
-        if !line.ends_with(b"\n") && !whole && !(full && used == 0) {
+        if !(line.ends_with(b"\n") || whole || full && used == 0) {
             break;
         }
         used += line.len();
@@ -113,4 +113,77 @@ pub(super) fn take_lines(bytes: &[u8], whole: bool, full: bool, on_line: Lines<'
         on_line(Stream::Stdout, SafeText::new(text.trim_end_matches(['\n', '\r'])));
     }
     used
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    fn answer(active: &str, sub: &str, code: &str, status: &str, output: &str) -> Vec<u8> {
+        let load = if active == "absent" { "not-found" } else { "loaded" };
+        format!(
+            "LoadState={load}\nActiveState={active}\nSubState={sub}\nResult=word\nExecMainCode={code}\n\
+             ExecMainStatus={status}\nDescription=vigie job=1 nonce=a\nsize=9\nuptime=77\nboot=b-1\n\n{output}"
+        )
+        .into_bytes()
+    }
+
+    #[test]
+    fn each_state_of_systemds_is_one_of_ours() {
+        let state = |active, sub, code, status| Look::parse(answer(active, sub, code, status, "")).unwrap().state;
+        let ended = |code| UnitState::Ended {
+            code,
+            result: "word".to_owned(),
+        };
+        assert_eq!(state("absent", "dead", "0", "0"), UnitState::Absent);
+        assert_eq!(state("activating", "start", "0", "0"), UnitState::Running);
+        assert_eq!(state("active", "running", "0", "0"), UnitState::Running);
+        assert_eq!(state("deactivating", "stop-sigterm", "0", "0"), UnitState::Running);
+        assert_eq!(
+            state("inactive", "dead", "0", "0"),
+            UnitState::Running,
+            "about to begin"
+        );
+        assert_eq!(state("active", "exited", "1", "0"), ended(Some(0)));
+        assert_eq!(state("failed", "failed", "1", "3"), ended(Some(3)));
+        assert_eq!(state("failed", "failed", "2", "9"), ended(None));
+        assert_eq!(state("failed", "failed", "0", "0"), ended(None), "never begun");
+    }
+
+    #[test]
+    fn an_answer_is_read_whole_or_not_at_all() {
+        let look = Look::parse(answer("active", "running", "0", "0", "a\n\nb\n")).unwrap();
+        assert_eq!(
+            (look.output.as_slice(), look.size, look.uptime),
+            (&b"a\n\nb\n"[..], 9, 77)
+        );
+        assert_eq!(
+            (look.boot.as_str(), look.description.as_str()),
+            ("b-1", "vigie job=1 nonce=a")
+        );
+        for bad in ["", "x", "LoadState=loaded\n\n", "\n\n"] {
+            assert_eq!(Look::parse(bad.as_bytes().to_vec()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn lines_are_handed_out_once_and_whole() {
+        let lines = |bytes: &str, whole, full| {
+            let kept = Mutex::new(Vec::new());
+            let used = take_lines(bytes.as_bytes(), whole, full, &|_, line| {
+                kept.lock().unwrap().push(line.to_string())
+            });
+            (used, kept.into_inner().unwrap())
+        };
+        assert_eq!(
+            lines("a\nb\r\nta", false, false),
+            (5, vec!["a".to_owned(), "b".to_owned()])
+        );
+        assert_eq!(lines("ta", true, false), (2, vec!["ta".to_owned()]));
+        assert_eq!(lines("ta", false, false), (0, vec![]));
+        assert_eq!(lines("no end", false, true), (6, vec!["no end".to_owned()]));
+        assert_eq!(lines("a\nno end", false, true), (2, vec!["a".to_owned()]));
+        assert_eq!(lines("", true, true), (0, vec![]));
+    }
 }
