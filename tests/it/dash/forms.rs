@@ -125,12 +125,18 @@ fn a_plan_for_what_was_typed_before_is_dropped() {
     dash.enter("x");
     dash.answer(Answer::Plan {
         seq,
-        result: Ok(Box::new(plan(draft))),
+        result: Ok(Box::new(plan(draft.clone()))),
     });
     dash.must_see("planning…");
     dash.wait(160);
     let (newer, _) = plan_asked(&mut dash);
     assert!(newer > seq);
+    // Nor when it comes later still: a newer one is asked for, and its answer is waited for.
+    dash.answer(Answer::Plan {
+        seq,
+        result: Ok(Box::new(plan(draft))),
+    });
+    dash.must_see("planning…");
     let problem = Problem::new("nowhere", "No available server found").hint("prod-1: 4 % free");
     dash.answer(Answer::Plan {
         seq: newer,
