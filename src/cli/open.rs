@@ -109,7 +109,10 @@ pub(super) fn logging(loaded: &Loaded, worker: bool) -> Option<WorkerGuard> {
         .max_log_files(log.files.get() as usize)
         .build(folder)
         .ok()?;
-    let (writer, guard) = tracing_appender::non_blocking(appender);
+    // Room for so many lines is taken at once, and a second's lines are far fewer.
+    let (writer, guard) = tracing_appender::non_blocking::NonBlockingBuilder::default()
+        .buffered_lines_limit(4_096)
+        .finish(appender);
     // Our own events at the level asked for; libraries' only from warnings up: they may print what
     // they send.
     let own = log.level.word();

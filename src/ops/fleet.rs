@@ -7,9 +7,12 @@ use crate::domain::job::Job;
 use crate::domain::rights::{Deed, Rights};
 use crate::domain::server::Server;
 use crate::domain::template::Template;
-use crate::domain::{Code, CustomerId, PlanId, Problem, SafeText, ServerId, TemplateId};
+use crate::domain::{Code, CustomerId, InstanceId, PlanId, Problem, SafeText, ServerId, TemplateId};
 use crate::registry::{HealthCheck, JobFilter, Worker};
 use jiff::Timestamp;
+
+/// Instances that are read at once.
+const PART: usize = 1024;
 
 /// Everything the dashboard's first page shows, read together.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,15 +73,23 @@ impl Ops {
     /// # Errors
     /// When the registry can't be read.
     pub async fn fleet(&self) -> Answer<Fleet> {
-        self.fleet_but(u64::MAX).await
+        let mut instances = Vec::new();
+        let mut fleet = self
+            .fleet_each(u64::MAX, true, &mut |instance| instances.push(instance))
+            .await?;
+        instances.sort_by(|a, b| (a.spec.name.as_str(), a.id).cmp(&(b.spec.name.as_str(), b.id)));
+        fleet.instances = instances;
+        Ok(fleet)
     }
 
-    /// The fleet, read now; of one with more than `many` instances only those of the first server, whose number is in
-    /// [`Fleet::partly`] then: what a screen can show at once, without waiting for what it can't.
+    /// The fleet, read now, its instances handed to `take` one by one and not kept: by id, so that memory for a
+    /// hundred thousand of them is never needed. Of a fleet with more than `many` only those of the first server, by
+    /// name, whose number is in [`Fleet::partly`] then: what a screen can show at once, without waiting for what it
+    /// can't. Without `catalog` plans and customers are left out: who has them needs not hold them twice.
     ///
     /// # Errors
     /// When the registry can't be read.
-    pub async fn fleet_but(&self, many: u64) -> Answer<Fleet> {
+    pub async fn fleet_each(&self, many: u64, catalog: bool, take: &mut (dyn FnMut(Instance) + Send)) -> Answer<Fleet> {
         let registry = &self.registry;
         let jobs = JobFilter {
             limit: 200,
@@ -90,14 +101,38 @@ impl Ops {
         // In the order of the list: the one that is selected as it comes up.
         let first = servers.iter().min_by(|a, b| a.spec.code.cmp(&b.spec.code));
         let partly = first.map(|server| server.id).filter(|_| instances > many);
+        match partly {
+            Some(_) => {
+                let found = registry.instances(partly).await.map_err(shown)?;
+                found.into_iter().for_each(&mut *take);
+            }
+            None => {
+                let mut after = InstanceId(i64::MIN);
+                loop {
+                    let found = registry.instances_after(after, PART).await.map_err(shown)?;
+                    let last = found.len() < PART;
+                    after = found.last().map_or(after, |instance| instance.id);
+                    found.into_iter().for_each(&mut *take);
+                    if last {
+                        break;
+                    }
+                }
+            }
+        }
         Ok(Fleet {
             at,
             partly,
-            instances: registry.instances(partly).await.map_err(shown)?,
+            instances: Vec::new(),
             servers,
             templates: registry.templates().await.map_err(shown)?,
-            plans: registry.plans().await.map_err(shown)?,
-            customers: registry.customers().await.map_err(shown)?,
+            plans: match catalog {
+                true => registry.plans().await.map_err(shown)?,
+                false => Vec::new(),
+            },
+            customers: match catalog {
+                true => registry.customers().await.map_err(shown)?,
+                false => Vec::new(),
+            },
             jobs: registry.jobs(&jobs).await.map_err(shown)?,
             workers: registry.workers().await.map_err(shown)?,
             rights: registry.rights().await.map_err(shown)?,

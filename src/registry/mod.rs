@@ -325,6 +325,9 @@ pub trait Registry: Send + Sync {
 
     /// All instances, or one server's, by name.
     async fn instances(&self, server: Option<ServerId>) -> Result<Vec<Instance>>;
+    /// The next instances of all servers after this id, by id, at most `limit`: all of them, part by part, where a
+    /// hundred thousand at once would take more memory than what is kept of them.
+    async fn instances_after(&self, after: InstanceId, limit: usize) -> Result<Vec<Instance>>;
     /// One.
     async fn instance(&self, id: InstanceId) -> Result<Instance>;
     /// Those with this subdomain, database or (exact) name; failed ones included.

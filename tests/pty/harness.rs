@@ -20,6 +20,8 @@ pub(crate) const VIGIE: &str = env!("CARGO_BIN_EXE_vigie");
 /// What the terminal has received.
 struct Seen {
     raw: Vec<u8>,
+    /// How many bytes had come when, before anything was done with them.
+    came: Vec<(usize, Instant)>,
     vt: vt100::Parser,
 }
 
@@ -127,6 +129,7 @@ impl Start {
         let seen = Shared(Arc::new((
             Mutex::new(Seen {
                 raw: Vec::new(),
+                came: Vec::new(),
                 vt: vt100::Parser::new(rows, columns, 200),
             }),
             Condvar::new(),
@@ -198,8 +201,11 @@ fn read(mut from: Box<dyn Read + Send>, seen: &Shared, stop: &AtomicBool, paused
         if n == 0 || stop.load(Ordering::Acquire) {
             return;
         }
+        let now = Instant::now();
         let mut inner = seen.0.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         inner.raw.extend_from_slice(&buffer[..n]);
+        let all = inner.raw.len();
+        inner.came.push((all, now));
         inner.vt.process(&buffer[..n]);
         seen.0.1.notify_all();
         drop(inner);
@@ -336,6 +342,38 @@ impl Session {
     /// All bytes that came.
     pub(crate) fn raw(&self) -> Vec<u8> {
         self.seen.0.0.lock().unwrap().raw.clone()
+    }
+
+    /// How many bytes came so far.
+    pub(crate) fn count(&self) -> usize {
+        self.seen.0.0.lock().unwrap().raw.len()
+    }
+
+    /// When the last byte came.
+    pub(crate) fn last_came(&self) -> Option<Instant> {
+        self.seen.0.0.lock().unwrap().came.last().map(|(_, at)| *at)
+    }
+
+    /// Waits for `what` among the bytes after the first `from`; when its last byte came, whatever was done with it
+    /// here afterwards.
+    pub(crate) fn when_came(&self, from: usize, what: &[u8]) -> Instant {
+        let deadline = Instant::now() + DEADLINE;
+        let mut inner = self.seen.0.0.lock().unwrap();
+        loop {
+            let new = inner.raw.get(from..).unwrap_or_default();
+            if let Some(at) = new.windows(what.len()).position(|bytes| bytes == what) {
+                let end = from + at + what.len();
+                let came = inner.came.partition_point(|(all, _)| *all < end);
+                return inner.came[came].1;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "waited in vain for {what:?}; the screen:\n{}",
+                inner.vt.screen().contents()
+            );
+            inner = self.seen.0.1.wait_timeout(inner, left).unwrap().0;
+        }
     }
 
     /// The screen as text.

@@ -2,14 +2,15 @@
 //! asserted are ratios within one run, and what must not happen at all. Figures of a release build:
 //! `make soak`.
 
-use super::fleet::open_and_close_help;
+mod peers;
+
 use super::harness::{Session, Start, verb_command};
 use super::screen::{minute, wake_ups};
 use rustix::process::{Pid, Signal};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// The end of a frame: what is between is shown at once.
@@ -70,17 +71,22 @@ fn generate(home: &Path, scale: &str) -> PathBuf {
     answer["config"].as_str().expect("a path").into()
 }
 
-fn frames(raw: &[u8]) -> usize {
-    raw.windows(FRAME_END.len()).filter(|bytes| *bytes == FRAME_END).count()
-}
-
 /// Types one key, and how long it took until a whole frame had come.
 fn key(session: &mut Session, key: &str) -> Duration {
-    let before = frames(&session.raw());
-    let typed = Instant::now();
+    let (before, typed) = (session.count(), Instant::now());
     session.type_in(key);
-    session.until_raw("a frame", |raw| frames(raw) > before);
-    typed.elapsed()
+    session.when_came(before, FRAME_END).saturating_duration_since(typed)
+}
+
+/// Types one key, and how long it took until nothing more came: a filter's letter is there at once, and its rows as
+/// soon as they are found.
+fn settled(session: &mut Session, key: &str) -> Duration {
+    let (before, typed) = (session.count(), Instant::now());
+    session.type_in(key);
+    session.when_came(before, FRAME_END);
+    session.until_quiet(Duration::from_millis(120));
+    let last = session.last_came().expect("bytes");
+    last.saturating_duration_since(typed)
 }
 
 fn cpu(pid: Pid) -> Duration {
@@ -108,9 +114,9 @@ fn resident(pid: Pid) -> u64 {
 fn idle(session: &Session, pid: Pid) -> (usize, u64, Duration) {
     loop {
         session.until_quiet(Duration::from_millis(700));
-        let before = (session.raw().len(), wake_ups(pid), cpu(pid), minute());
+        let before = (session.count(), wake_ups(pid), cpu(pid), minute());
         std::thread::sleep(STILL);
-        let bytes = session.raw().len() - before.0;
+        let bytes = session.count() - before.0;
         let found = (bytes, wake_ups(pid).saturating_sub(before.1), cpu(pid) - before.2);
         if minute() == before.3 {
             return found;
@@ -126,16 +132,23 @@ fn start(config: &Path) -> Session {
         .start()
 }
 
+/// Waits until all instances are there, of however many servers.
+fn until_whole(session: &mut Session, instances: &str) {
+    session.type_in("9");
+    session.until_text(&format!(" {instances} ┐"));
+    session.type_in("1");
+    session.until_quiet(Duration::from_millis(300));
+}
+
 fn measure(config: &Path, instances: &str, rounds: usize) -> Figures {
     let began = Instant::now();
     let mut session = start(config);
     // The header counts all instances, so everything is there.
-    session.until_text(instances);
+    session.until_text(&format!("{instances}/"));
     let ready = began.elapsed();
     let dashboard = session.dashboard();
-    session.until_quiet(Duration::from_millis(300));
+    until_whole(&mut session, instances);
     let mut keys = Vec::new();
-    session.type_in("1");
     for n in 0..rounds {
         session.until_quiet(Duration::from_millis(20));
         keys.push(key(&mut session, if n % 20 < 10 { "j" } else { "k" }));
@@ -146,7 +159,7 @@ fn measure(config: &Path, instances: &str, rounds: usize) -> Figures {
         session.until_quiet(Duration::from_millis(60));
         key(&mut session, "/");
         for letter in word.chars() {
-            filter.push(key(&mut session, &letter.to_string()));
+            filter.push(settled(&mut session, &letter.to_string()));
         }
         key(&mut session, "\x15");
         key(&mut session, "\x1b");
@@ -166,14 +179,97 @@ fn measure(config: &Path, instances: &str, rounds: usize) -> Figures {
     }
 }
 
-/// Keys while a file that is shown grows by [`FLOOD`] lines a second.
-fn flooded(config: &Path) -> (Vec<Duration>, u64, u64) {
+/// Lines that are poured into a file, and one of so many bytes among them.
+#[derive(Debug, Clone, Copy)]
+struct Flood {
+    /// Lines a second.
+    rate: u64,
+    /// For so long at least.
+    time: Duration,
+    /// Keys at least.
+    keys: usize,
+    /// Bytes of the long line.
+    long: usize,
+}
+
+/// What a flood did to a dashboard.
+struct Flooded {
+    /// Help opened and closed by keys that end at once.
+    keys: Vec<Duration>,
+    /// Help closed by Escape, which waits for what may follow it.
+    escapes: Vec<Duration>,
+    lines: u64,
+    took: Duration,
+    grown: u64,
+}
+
+impl Flooded {
+    fn say(&self, rate: u64) {
+        println!(
+            "while {rate} lines a second came ({} in {:.1?}): help opens and closes in p50 {:.1?} p99 {:.1?} max {:.1?} ({} keys), \
+             Escape closes it in p50 {:.1?} max {:.1?}; {:.1} MB more resident",
+            self.lines,
+            self.took,
+            percentile(&self.keys, 50),
+            percentile(&self.keys, 99),
+            percentile(&self.keys, 100),
+            self.keys.len(),
+            percentile(&self.escapes, 50),
+            percentile(&self.escapes, 100),
+            self.grown as f64 / 1e6
+        );
+    }
+}
+
+/// Opens and closes help with these keys, and how long each took.
+fn help(session: &mut Session, close: &str, times: &mut Vec<Duration>) -> Duration {
+    let mut last = Duration::ZERO;
+    for (key, open) in [("?", true), (close, false)] {
+        let typed = Instant::now();
+        session.type_in(key);
+        session.until_screen("an answer", |screen| screen.contents().contains("keys in") == open);
+        last = typed.elapsed();
+        if open || close == "?" {
+            times.push(last);
+        }
+    }
+    last
+}
+
+/// Pours lines until it is told to end; how many there were.
+fn pour(mut file: std::fs::File, flood: Flood, stop: &AtomicBool) -> u64 {
+    let (began, mut n, mut long) = (Instant::now(), 0, false);
+    while !stop.load(Ordering::Acquire) {
+        // As many as are due by now, however long the last took.
+        let due = began.elapsed().as_millis() as u64 * flood.rate / 1000;
+        let mut text = String::new();
+        while n < due {
+            n += 1;
+            text.push_str(&format!(
+                "2026-01-01 00:00:00,000 1 INFO db odoo.http: line {n} was poured\n"
+            ));
+        }
+        if !long && began.elapsed() > flood.time / 2 {
+            long = true;
+            text.push_str(&"x".repeat(flood.long));
+            text.push('\n');
+        }
+        file.write_all(text.as_bytes()).expect("lines");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    n
+}
+
+/// Keys while a file that is shown grows.
+fn flooded(config: &Path, instances: &str, flood: Flood) -> Flooded {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("flood.log");
     let mut file = std::fs::File::create(&path).expect("a file");
     writeln!(file, "the first line").expect("a line");
     let mut session = start(config);
     session.until_text("prod-0001");
+    // What a fleet takes is no part of what a flood takes.
+    until_whole(&mut session, instances);
     session.type_in("o");
     session.until_text("open a log on prod-0001");
     // Here, not on the server.
@@ -186,44 +282,35 @@ fn flooded(config: &Path) -> (Vec<Duration>, u64, u64) {
     session.until_text("the first line");
     let dashboard = session.dashboard();
     let before = resident(dashboard);
-    let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let stop = Arc::new(AtomicBool::new(false));
     let pouring = std::thread::spawn({
-        let (stop, written) = (Arc::clone(&stop), Arc::clone(&written));
-        move || {
-            let (began, mut n) = (Instant::now(), 0);
-            while !stop.load(Ordering::Acquire) {
-                // As many as are due by now, however long the last took.
-                let due = began.elapsed().as_millis() as u64 * FLOOD / 1000;
-                let mut text = String::new();
-                while n < due {
-                    n += 1;
-                    text.push_str(&format!(
-                        "2026-01-01 00:00:00,000 1 INFO db odoo.http: line {n} was poured\n"
-                    ));
-                }
-                file.write_all(text.as_bytes()).expect("lines");
-                written.store(n, Ordering::Release);
-                std::thread::sleep(Duration::from_millis(10));
-            }
-        }
+        let stop = Arc::clone(&stop);
+        move || pour(file, flood, &stop)
     });
     session.until_text("was poured");
-    let (times, _) = open_and_close_help(&mut session);
+    let (began, mut keys, mut escapes) = (Instant::now(), Vec::new(), Vec::new());
+    let mut most = 0;
+    while began.elapsed() < flood.time || keys.len() < flood.keys {
+        help(&mut session, "?", &mut keys);
+        if escapes.len() < flood.keys / 2 {
+            let escape = help(&mut session, "\x1b", &mut keys);
+            escapes.push(escape);
+        }
+        most = most.max(resident(dashboard));
+    }
+    let took = began.elapsed();
     stop.store(true, Ordering::Release);
-    pouring.join().expect("the flood");
-    let grown = resident(dashboard).saturating_sub(before);
+    let lines = pouring.join().expect("the flood");
+    let grown = most.max(resident(dashboard)).saturating_sub(before);
     session.signal(session.guard(), Signal::TERM);
     session.until_ended();
-    (times, written.load(Ordering::Acquire), grown)
-}
-
-fn say_flooded((times, lines, grown): &(Vec<Duration>, u64, u64)) {
-    println!(
-        "while {FLOOD} lines a second came ({lines} in all): help opens and closes in p50 {:.1?} p99 {:.1?}; {:.1} MB more resident",
-        percentile(times, 50),
-        percentile(times, 99),
-        *grown as f64 / 1e6
-    );
+    Flooded {
+        keys,
+        escapes,
+        lines,
+        took,
+        grown,
+    }
 }
 
 #[test]
@@ -253,87 +340,29 @@ fn a_large_fleet_costs_a_key_no_more_than_a_small_one() {
         "{} bytes",
         found.resident
     );
-    let flood = flooded(&large);
-    say_flooded(&flood);
-    assert!(flood.1 > FLOOD / 10, "the flood came: {} lines", flood.1);
-    assert!(flood.2 < 64_000_000, "{} bytes more after {} lines", flood.2, flood.1);
-}
-
-/// Another program of the kind: how it is started, what shows that it is up, a key, and what that shows.
-struct Peer {
-    program: &'static str,
-    args: &'static [&'static str],
-    up: &'static str,
-    open: &'static str,
-    opened: &'static str,
-    close: &'static str,
-}
-
-/// Those that are packaged; the others are said to be missing.
-const PEERS: [Peer; 3] = [
-    Peer {
-        program: "btop",
-        args: &["--utf-force"],
-        up: "proc",
-        open: "h",
-        opened: "Help",
-        close: "\x1b",
-    },
-    Peer {
-        program: "htop",
-        args: &[],
-        up: "CPU",
-        open: "h",
-        opened: "press any key to return",
-        close: "q",
-    },
-    Peer {
-        program: "lnav",
-        args: &["-N", "/proc/self/maps"],
-        up: "LOG",
-        open: "?",
-        opened: "lnav",
-        close: "q",
-    },
-];
-
-fn peer(peer: &Peer) {
-    let found = std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(peer.program).exists()));
-    if !found {
-        println!("NOT RUN: {} is not installed", peer.program);
-        return;
-    }
-    let began = Instant::now();
-    let mut start = Start::program(peer.program).size(200, 50);
-    for arg in peer.args {
-        start = start.arg(*arg);
-    }
-    let mut session = start.start();
-    session.until_text(peer.up);
-    let ready = began.elapsed();
-    let mut keys = Vec::new();
-    for _ in 0..30 {
-        for (key, open) in [(peer.open, true), (peer.close, false)] {
-            let typed = Instant::now();
-            session.type_in(key);
-            session.until_screen("an answer", |screen| screen.contents().contains(peer.opened) == open);
-            keys.push(typed.elapsed());
-        }
-    }
-    let pid = session.guard();
-    let before = (session.raw().len(), wake_ups(pid), cpu(pid));
-    std::thread::sleep(STILL);
-    println!(
-        "{}: ready {ready:.0?}; its help opens and closes in p50 {:.1?} p99 {:.1?}; idle for {STILL:?}: {} bytes, {} wake-ups, \
-         {:.0?} of CPU; {:.1} MB resident",
-        peer.program,
-        percentile(&keys, 50),
-        percentile(&keys, 99),
-        session.raw().len() - before.0,
-        wake_ups(pid) - before.1,
-        cpu(pid) - before.2,
-        resident(pid) as f64 / 1e6
+    let flood = flooded(
+        &large,
+        "10000",
+        Flood {
+            rate: FLOOD,
+            time: Duration::from_secs(2),
+            keys: 20,
+            long: 10 << 20,
+        },
+    );
+    flood.say(FLOOD);
+    assert!(flood.lines > FLOOD / 10, "the flood came: {} lines", flood.lines);
+    assert!(
+        flood.grown < 64 << 20,
+        "{} bytes more after {} lines",
+        flood.grown,
+        flood.lines
+    );
+    // A key is not behind the lines that came before it: a frame or two later than without them.
+    let (calm, under) = (percentile(&found.keys, 50), percentile(&flood.keys, 50));
+    assert!(
+        under < calm * 8 + Duration::from_millis(40),
+        "{under:?} a key, {calm:?} without a flood"
     );
 }
 
@@ -347,6 +376,31 @@ fn soak_a_thousand_servers_and_a_hundred_thousand_instances() {
     let large = measure(&config, "100000/", 500);
     large.say("1000 servers, 100000 instances");
     assert_eq!((small.bytes, large.bytes), (0, 0), "bytes while nothing happened");
-    say_flooded(&flooded(&config));
-    PEERS.iter().for_each(peer);
+    let bare = peers::bare(100_000, 500);
+    println!(
+        "a bare table of 100000 rows, by the same library in the same terminal: key to screen p50 {:.1?} p99 {:.1?}",
+        percentile(&bare, 50),
+        percentile(&bare, 99)
+    );
+    assert!(large.resident < 80_000_000, "{} bytes resident", large.resident);
+    for (rate, time) in [(FLOOD, 10), (2 * FLOOD, 60)] {
+        let flood = flooded(
+            &config,
+            "100000",
+            Flood {
+                rate,
+                time: Duration::from_secs(time),
+                keys: 200,
+                long: 10 << 20,
+            },
+        );
+        flood.say(rate);
+        assert!(
+            flood.lines > rate * time * 9 / 10,
+            "the flood came: {} lines",
+            flood.lines
+        );
+        assert!(flood.grown < 64 << 20, "{} bytes more", flood.grown);
+    }
+    peers::say();
 }

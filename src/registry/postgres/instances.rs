@@ -82,6 +82,11 @@ pub(super) async fn all(tx: &Tx<'_>, server: Option<ServerId>) -> Result<Vec<Ins
     }
 }
 
+pub(super) async fn after(tx: &Tx<'_>, after: InstanceId, limit: usize) -> Result<Vec<Instance>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    select(tx, "WHERE id > $1 ORDER BY id LIMIT $2", args![after.0, limit]).await
+}
+
 fn one(found: Vec<Instance>, id: InstanceId) -> Result<Instance> {
     found.into_iter().next().ok_or_else(|| RegistryError::NotFound {
         what: "instance",

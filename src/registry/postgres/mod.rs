@@ -234,6 +234,9 @@ impl Registry for Postgres {
     async fn instances(&self, server: Option<ServerId>) -> Result<Vec<Instance>> {
         self.store.read(|tx| Box::pin(instances::all(tx, server))).await
     }
+    async fn instances_after(&self, after: InstanceId, limit: usize) -> Result<Vec<Instance>> {
+        self.store.read(|tx| Box::pin(instances::after(tx, after, limit))).await
+    }
     async fn instance(&self, id: InstanceId) -> Result<Instance> {
         self.store.read(|tx| Box::pin(instances::by_id(tx, id))).await
     }

@@ -38,11 +38,12 @@ pub(super) fn connect(path: &Path, purpose: Use) -> Result<Connection> {
     match purpose {
         Use::Write => {
             wal(&conn, path)?;
-            pragmas(&conn)?;
+            pragmas(&conn, 8_000)?;
             migrate::forward(&mut conn, path, Instant::now() + FIRST_START)?;
         }
         Use::Read => {
-            pragmas(&conn)?;
+            // The system keeps the file's pages too: a reader that went through all of it once would hold them twice.
+            pragmas(&conn, 2_000)?;
             migrate::check(&conn, path)?;
             conn.execute_batch("PRAGMA query_only = ON").map_err(store)?;
         }
@@ -50,11 +51,12 @@ pub(super) fn connect(path: &Path, purpose: Use) -> Result<Connection> {
     Ok(conn)
 }
 
-fn pragmas(conn: &Connection) -> Result<()> {
-    conn.execute_batch(
+/// `cache`: KiB of the file's pages that the connection keeps.
+fn pragmas(conn: &Connection, cache: u32) -> Result<()> {
+    conn.execute_batch(&format!(
         "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;
-         PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 67108864;",
-    )
+         PRAGMA cache_size = -{cache}; PRAGMA journal_size_limit = 67108864;"
+    ))
     .map_err(store)
 }
 

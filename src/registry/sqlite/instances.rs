@@ -78,6 +78,11 @@ pub(super) fn all(conn: &Connection, server: Option<ServerId>) -> Result<Vec<Ins
     }
 }
 
+pub(super) fn after(conn: &Connection, after: InstanceId, limit: usize) -> Result<Vec<Instance>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    select(conn, "WHERE id > ?1 ORDER BY id LIMIT ?2", &[&after.0, &limit])
+}
+
 pub(super) fn by_id(conn: &Connection, id: InstanceId) -> Result<Instance> {
     select(conn, "WHERE id = ?1", &[&id.0])?
         .pop()

@@ -230,6 +230,9 @@ impl Registry for Sqlite {
     async fn instances(&self, server: Option<ServerId>) -> Result<Vec<Instance>> {
         self.read(move |c| instances::all(c, server)).await
     }
+    async fn instances_after(&self, after: InstanceId, limit: usize) -> Result<Vec<Instance>> {
+        self.read(move |c| instances::after(c, after, limit)).await
+    }
     async fn instance(&self, id: InstanceId) -> Result<Instance> {
         self.read(move |c| instances::by_id(c, id)).await
     }

@@ -256,6 +256,15 @@ impl Keymap {
         self.menu_keys().map(|keys| show_sequence(&keys)).unwrap_or_default()
     }
 
+    /// Changes that can be made where one stands: what the menu shows.
+    pub fn changes(&self, place: Place) -> Vec<&'static Action> {
+        let Some(keys) = self.menu_keys() else {
+            return Vec::new();
+        };
+        let next = self.continuations(place, &keys);
+        next.into_iter().map(|(_, action)| action).collect()
+    }
+
     /// What the keys pressed so far come to where one stands.
     pub fn find(&self, place: Place, pressed: &[Key]) -> Found {
         let mut elsewhere = None;

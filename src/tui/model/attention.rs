@@ -167,7 +167,11 @@ impl Attention {
             for job in &fleet.jobs {
                 self.job(store, job);
             }
-            for row in &fleet.instances {
+            let rows = fleet
+                .indexed
+                .as_ref()
+                .map_or(&fleet.instances, |indexed| &indexed.changed);
+            for row in rows {
                 if store.instance(row.id).is_some_and(|old| old.state != row.state) {
                     self.mark(Subject::Instance(row.id));
                 }

@@ -49,9 +49,11 @@ pub(super) fn page(model: &Model, now: &Now) -> Page {
     let facts = &model.settings.config;
     let mut out = Lines::new();
     let tell = |out: &mut Lines, mistake: &Mistake| {
-        out.toned(mistake.place.as_str(), mistake.message.as_str(), Tone::Bad);
+        // A line of its own: beside what is wrong, the end of a long path would be cut, and there the line stands.
+        out.text(mistake.place.as_str(), Tone::Warning);
+        out.text(mistake.message.as_str(), Tone::Bad);
         if let Some(hint) = &mistake.hint {
-            out.toned("", hint.as_str(), Tone::Warning);
+            out.text(hint.as_str(), Tone::Plain);
         }
     };
     if let Some(kept) = &facts.kept {

@@ -4,8 +4,10 @@
 use super::attention::AlertRow;
 use super::find::Row;
 use super::ids::IdMap;
-use super::message::{Delta, Fleet, InstanceRow};
+use super::instances::Instances;
+use super::message::{Delta, Fleet};
 use super::orders::ListId;
+use super::row::InstanceRow;
 use crate::domain::audit::AuditEntry;
 use crate::domain::instance::{Customer, Plan};
 use crate::domain::job::{Job, JobState};
@@ -44,18 +46,12 @@ pub struct Store {
     pub read_at: Option<Timestamp>,
     /// The only server whose instances are known so far; `None`: all are.
     pub partly: Option<ServerId>,
-    rows: Vec<Option<Arc<InstanceRow>>>,
-    free: Vec<u32>,
-    slots: IdMap<InstanceId, u32>,
-    by_server: IdMap<ServerId, Vec<u32>>,
-    all: Vec<u32>,
+    instances: Arc<Instances>,
     job_of_instance: IdMap<InstanceId, usize>,
     job_of_template: IdMap<TemplateId, usize>,
     server_at: IdMap<ServerId, usize>,
     plan_at: IdMap<PlanId, usize>,
     customer_at: IdMap<CustomerId, usize>,
-    sold_plans: IdMap<PlanId, u32>,
-    sold_to: IdMap<CustomerId, u32>,
     audit: Vec<AuditEntry>,
     alerts: Vec<AlertRow>,
     generation: u64,
@@ -90,6 +86,11 @@ pub struct Glance {
 impl Store {
     /// Everything anew.
     pub fn replace(&mut self, fleet: Fleet) {
+        let catalog = if fleet.same_catalog {
+            (std::mem::take(&mut self.plans), std::mem::take(&mut self.customers))
+        } else {
+            (fleet.plans, fleet.customers)
+        };
         *self = Self {
             generation: self.generation + 1,
             audit: std::mem::take(&mut self.audit),
@@ -100,20 +101,18 @@ impl Store {
             jobs: fleet.jobs,
             workers: fleet.workers,
             rights: fleet.rights,
+            instances: match fleet.indexed {
+                Some(indexed) => indexed.instances,
+                None => Arc::new(fleet.instances.into_iter().collect()),
+            },
             read_at: fleet.read_at,
             partly: fleet.partly,
             ..Self::default()
         };
-        self.catalog(fleet.plans, fleet.customers);
+        self.catalog(catalog.0, catalog.1);
         self.index_servers();
         self.templates.sort_by(|a, b| a.spec.code.cmp(&b.spec.code));
         self.index_jobs();
-        self.slots.reserve(fleet.instances.len());
-        self.rows.reserve(fleet.instances.len());
-        for row in fleet.instances {
-            self.put(row);
-        }
-        self.reorder();
     }
 
     /// What changed. Answers whether what lists of instances show did.
@@ -160,31 +159,8 @@ impl Store {
         }
         let changed = !delta.instances.is_empty() || !delta.gone_instances.is_empty();
         let many = delta.instances.len() + delta.gone_instances.len() > MANY;
-        for id in delta.gone_instances {
-            if let Some(slot) = self.slots.remove(&id) {
-                if !many {
-                    self.leave(slot);
-                }
-                if let Some(place) = self.rows.get_mut(slot as usize)
-                    && let Some(old) = place.take()
-                {
-                    self.sold(&old, false);
-                }
-                self.free.push(slot);
-            }
-        }
-        for row in delta.instances {
-            let known = self.slots.get(&row.id).copied();
-            if let (Some(slot), false) = (known, many) {
-                self.leave(slot);
-            }
-            let slot = self.put(row);
-            if !many {
-                self.enter(slot);
-            }
-        }
-        if many {
-            self.reorder();
+        if changed {
+            Arc::make_mut(&mut self.instances).apply(delta.instances, delta.gone_instances, many);
         }
         self.instance_generation += u64::from(changed || named);
         changed || named
@@ -202,25 +178,14 @@ impl Store {
         self.server_at = self.servers.iter().enumerate().map(|(at, s)| (s.id, at)).collect();
     }
 
-    /// Counts an instance, or takes it out of the count.
-    fn sold(&mut self, row: &InstanceRow, more: bool) {
-        let count = |n: &mut u32| *n = if more { *n + 1 } else { n.saturating_sub(1) };
-        if let Some(plan) = row.plan {
-            count(self.sold_plans.entry(plan).or_default());
-        }
-        if let Some(customer) = row.customer {
-            count(self.sold_to.entry(customer).or_default());
-        }
-    }
-
     /// Instances sold as a plan.
     pub fn instances_of_plan(&self, id: PlanId) -> u32 {
-        self.sold_plans.get(&id).copied().unwrap_or(0)
+        self.instances.of_plan(id)
     }
 
     /// Instances of a customer.
     pub fn instances_of_customer(&self, id: CustomerId) -> u32 {
-        self.sold_to.get(&id).copied().unwrap_or(0)
+        self.instances.of_customer(id)
     }
 
     /// Counts changes of what a list is made from.
@@ -235,7 +200,7 @@ impl Store {
     /// A list's rows in their own order, as [`Store::row`] takes them; of a server's instances, those.
     pub fn order(&self, list: ListId, server: Option<ServerId>) -> Cow<'_, [u32]> {
         match list {
-            ListId::All => Cow::Borrowed(&self.all),
+            ListId::All => Cow::Borrowed(self.all()),
             ListId::Here => Cow::Borrowed(server.map_or(&[], |server| self.of_server(server))),
             other => Cow::Owned((0..u32::try_from(self.count(other, None)).unwrap_or(u32::MAX)).collect()),
         }
@@ -276,7 +241,7 @@ impl Store {
     /// How many rows a list has.
     pub fn count(&self, list: ListId, server: Option<ServerId>) -> usize {
         match list {
-            ListId::All => self.all.len(),
+            ListId::All => self.all().len(),
             ListId::Here => server.map_or(0, |server| self.of_server(server).len()),
             ListId::Servers => self.servers.len(),
             ListId::Templates => self.templates.len(),
@@ -303,7 +268,8 @@ impl Store {
         }
     }
 
-    fn catalog(&mut self, plans: Vec<Plan>, customers: Vec<Customer>) {
+    fn catalog(&mut self, plans: Vec<Plan>, mut customers: Vec<Customer>) {
+        customers.shrink_to_fit();
         self.plan_at = plans.iter().enumerate().map(|(at, plan)| (plan.id, at)).collect();
         self.customer_at = customers.iter().enumerate().map(|(at, c)| (c.id, at)).collect();
         self.plans = plans;
@@ -332,89 +298,29 @@ impl Store {
         }
     }
 
-    fn put(&mut self, row: InstanceRow) -> u32 {
-        let id = row.id;
-        let slot = match self.slots.get(&id) {
-            Some(slot) => *slot,
-            None => self.free.pop().unwrap_or_else(|| {
-                self.rows.push(None);
-                u32::try_from(self.rows.len() - 1).unwrap_or(u32::MAX)
-            }),
-        };
-        self.slots.insert(id, slot);
-        self.sold(&row, true);
-        if let Some(place) = self.rows.get_mut(slot as usize)
-            && let Some(old) = place.replace(Arc::new(row))
-        {
-            self.sold(&old, false);
-        }
-        slot
-    }
-
-    fn key(&self, slot: u32) -> (&str, InstanceId) {
-        self.rows
-            .get(slot as usize)
-            .and_then(Option::as_deref)
-            .map_or(("", InstanceId(0)), |row| (row.lower(), row.id))
-    }
-
-    fn enter(&mut self, slot: u32) {
-        let at = |order: &[u32]| order.partition_point(|other| self.key(*other) < self.key(slot));
-        let place = at(&self.all);
-        let server = self.instance_in(slot).map(|row| row.server);
-        let theirs = server.map(|server| (server, at(self.of_server(server))));
-        self.all.insert(place, slot);
-        if let Some((server, place)) = theirs {
-            self.by_server.entry(server).or_default().insert(place, slot);
-        }
-    }
-
-    fn leave(&mut self, slot: u32) {
-        self.all.retain(|other| *other != slot);
-        if let Some(server) = self.instance_in(slot).map(|row| row.server)
-            && let Some(order) = self.by_server.get_mut(&server)
-        {
-            order.retain(|other| *other != slot);
-        }
-    }
-
-    fn reorder(&mut self) {
-        let mut all: Vec<u32> = self.slots.values().copied().collect();
-        // Slots come in the order of the answer, which is by name: nearly sorted is cheap to sort.
-        all.sort_unstable();
-        all.sort_by(|a, b| self.key(*a).cmp(&self.key(*b)));
-        self.by_server.clear();
-        for slot in &all {
-            if let Some(row) = self.rows.get(*slot as usize).and_then(Option::as_deref) {
-                self.by_server.entry(row.server).or_default().push(*slot);
-            }
-        }
-        self.all = all;
-    }
-
     /// The instance in a slot of an order.
     pub fn instance_in(&self, slot: u32) -> Option<&InstanceRow> {
-        self.rows.get(slot as usize).and_then(Option::as_deref)
+        self.instances.row(slot)
     }
 
     /// An instance by its id.
     pub fn instance(&self, id: InstanceId) -> Option<&InstanceRow> {
-        self.slots.get(&id).and_then(|slot| self.instance_in(*slot))
+        self.instances.get(id)
     }
 
     /// How many instances there are.
     pub fn instance_count(&self) -> usize {
-        self.all.len()
+        self.all().len()
     }
 
     /// All instances' slots, by name.
     pub fn all(&self) -> &[u32] {
-        &self.all
+        self.instances.all()
     }
 
     /// A server's instances' slots, by name.
     pub fn of_server(&self, server: ServerId) -> &[u32] {
-        self.by_server.get(&server).map_or(&[], Vec::as_slice)
+        self.instances.of_server(server)
     }
 
     /// A server.

@@ -3,19 +3,22 @@
 use super::draft::{Expected, InstanceDraft};
 use super::effect::{Target, Ticket};
 use super::home::Lend;
+use super::instances::Instances;
+use super::row::InstanceRow;
 use crate::domain::audit::AuditEntry;
 use crate::domain::check::CheckReport;
 use crate::domain::explain::Explanation;
 use crate::domain::health::HealthStatus;
-use crate::domain::instance::{Customer, Instance, InstanceState, Plan};
+use crate::domain::instance::{Customer, Instance, Plan};
 use crate::domain::job::{Job, LogLine, PlannedStep};
 use crate::domain::log::{LogStatus, LogTarget, Page};
 use crate::domain::rights::Rights;
 use crate::domain::server::Server;
 use crate::domain::template::Template;
 use crate::domain::timeline::Event;
-use crate::domain::{CustomerId, InstanceId, JobId, PlanId, Problem, SafeText, ServerId, TemplateId};
+use crate::domain::{InstanceId, JobId, Problem, SafeText, ServerId, TemplateId};
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// Everything that can happen to the dashboard.
 #[derive(Debug, Clone)]
@@ -212,14 +215,18 @@ pub struct Written {
 pub struct Fleet {
     /// All servers.
     pub servers: Vec<Server>,
-    /// All instances.
+    /// All instances, where they are not in [`Fleet::indexed`].
     pub instances: Vec<InstanceRow>,
+    /// All instances, made ready by who read them.
+    pub indexed: Option<Indexed>,
     /// All templates.
     pub templates: Vec<Template>,
     /// All plans.
     pub plans: Vec<Plan>,
     /// All customers.
     pub customers: Vec<Customer>,
+    /// Plans and customers are not among it: they are as they were sent a moment ago.
+    pub same_catalog: bool,
     /// Those that are not over, and the newest of the others.
     pub jobs: Vec<Job>,
     /// Workers that are alive.
@@ -230,6 +237,15 @@ pub struct Fleet {
     pub read_at: Option<Timestamp>,
     /// The only server whose instances are among it, the others' are still being read; `None`: all are.
     pub partly: Option<ServerId>,
+}
+
+/// Instances in the orders in which lists show them.
+#[derive(Debug, Clone, Default)]
+pub struct Indexed {
+    /// All of them.
+    pub instances: Arc<Instances>,
+    /// Those that are not as they were sent before, by who sends them.
+    pub changed: Vec<InstanceRow>,
 }
 
 /// What changed in the registry; absent lists mean nothing.
@@ -255,141 +271,6 @@ pub struct Delta {
     pub workers: Option<usize>,
     /// When it was read.
     pub read_at: Option<Timestamp>,
-}
-
-/// An instance as lists show it: a hundred thousand of them are held.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InstanceRow {
-    /// Its id.
-    pub id: InstanceId,
-    /// As it was seen.
-    pub version: i64,
-    /// Where it lives.
-    pub server: ServerId,
-    /// What it was cloned from.
-    pub template: TemplateId,
-    /// What it was sold as.
-    pub plan: Option<PlanId>,
-    /// To whom.
-    pub customer: Option<CustomerId>,
-    /// Where it is in its life.
-    pub state: InstanceState,
-    /// Its database's size, bytes.
-    pub size_bytes: Option<u64>,
-    /// When it was asked for.
-    pub created_at: Timestamp,
-    /// Name, subdomain, database, and then all three without case and accents, for filters and orders.
-    text: Box<str>,
-    name_end: u16,
-    subdomain_end: u16,
-    database_end: u16,
-}
-
-impl From<&Instance> for InstanceRow {
-    fn from(instance: &Instance) -> Self {
-        let spec = &instance.spec;
-        Self::new(
-            instance.id,
-            spec.server_id,
-            spec.template_id,
-            &spec.name,
-            spec.subdomain.as_str(),
-            spec.database_name.as_str(),
-        )
-        .with(
-            instance.version,
-            spec.plan_id,
-            spec.customer_id,
-            instance.state,
-            instance.size_bytes,
-            instance.created_at,
-        )
-    }
-}
-
-impl InstanceRow {
-    /// Longest display name kept in a row, bytes.
-    const MAX_NAME: usize = 1024;
-
-    /// A row with its three names in one allocation, in draft, of version 1.
-    pub fn new(
-        id: InstanceId,
-        server: ServerId,
-        template: TemplateId,
-        name: &SafeText,
-        subdomain: &str,
-        database: &str,
-    ) -> Self {
-        let name = name.as_str();
-        let mut cut = name.len().min(Self::MAX_NAME);
-        while !name.is_char_boundary(cut) {
-            cut -= 1;
-        }
-        let name = &name[..cut];
-        let lower = super::find::fold(&[name, subdomain, database].join("\0"));
-        let text = [name, subdomain, database, &lower].concat().into_boxed_str();
-        let end = |len: usize| u16::try_from(len).unwrap_or(u16::MAX);
-        Self {
-            id,
-            version: 1,
-            server,
-            template,
-            plan: None,
-            customer: None,
-            state: InstanceState::Draft,
-            size_bytes: None,
-            created_at: Timestamp::UNIX_EPOCH,
-            name_end: end(name.len()),
-            subdomain_end: end(name.len() + subdomain.len()),
-            database_end: end(name.len() + subdomain.len() + database.len()),
-            text,
-        }
-    }
-
-    /// The same row with the rest of its fields.
-    #[must_use]
-    pub fn with(
-        mut self,
-        version: i64,
-        plan: Option<PlanId>,
-        customer: Option<CustomerId>,
-        state: InstanceState,
-        size_bytes: Option<u64>,
-        created_at: Timestamp,
-    ) -> Self {
-        self.version = version;
-        self.plan = plan;
-        self.customer = customer;
-        self.state = state;
-        self.size_bytes = size_bytes;
-        self.created_at = created_at;
-        self
-    }
-
-    /// Display name.
-    pub fn name(&self) -> &str {
-        self.text.get(..usize::from(self.name_end)).unwrap_or_default()
-    }
-
-    /// Its label.
-    pub fn subdomain(&self) -> &str {
-        self.text
-            .get(usize::from(self.name_end)..usize::from(self.subdomain_end))
-            .unwrap_or_default()
-    }
-
-    /// Its database.
-    pub fn database(&self) -> &str {
-        self.text
-            .get(usize::from(self.subdomain_end)..usize::from(self.database_end))
-            .unwrap_or_default()
-    }
-
-    /// All three names without case and accents, a NUL between each: what filters look through, and the order of
-    /// lists.
-    pub fn lower(&self) -> &str {
-        self.text.get(usize::from(self.database_end)..).unwrap_or_default()
-    }
 }
 
 /// One check of a server, as its history shows it.

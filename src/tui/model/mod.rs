@@ -17,6 +17,7 @@ mod fleet;
 mod form;
 mod home;
 mod ids;
+mod instances;
 mod layout;
 mod list;
 mod log;
@@ -28,6 +29,7 @@ mod page;
 mod pages;
 mod palette;
 mod report;
+mod row;
 mod settings;
 mod story;
 mod tabs;
@@ -56,6 +58,7 @@ pub use find::{
 pub use fleet::{Glance, Store};
 pub use form::{Choice, FIELD_MAX, Field, FieldId, FieldKind, Form, FormKind, PlanState, insert, may_type};
 pub use home::{Enter, FieldPicker, Home, Lend, picker_rows};
+pub use instances::Instances;
 pub use layout::{Arrange, Layout, Pane, Room, layout};
 pub use list::{ListState, Move};
 pub use log::{
@@ -65,12 +68,13 @@ pub use log::{
 pub use marks::{Marks, row_id, shown_ids};
 pub use memory::{Look, NamedView, Remember, Remembered};
 pub use message::{
-    Answer, Cleared, Delta, Ended, Fleet, HistoryPoint, InstanceRow, Message, Notice, NoticeLevel, PlanPreview, Written,
+    Answer, Cleared, Delta, Ended, Fleet, HistoryPoint, Indexed, Message, Notice, NoticeLevel, PlanPreview, Written,
 };
 pub use orders::{ListId, Lists, PAGES, PageDef, Shown as ListShown, Tab};
 pub use page::{Page, PageLine, Tone};
 pub use pages::{last_scroll, page, page_height, palette_rows, subject_page};
 pub use palette::{Lead, Line as PaletteLine, Palette, PaletteRequest, merged, own_lines, theme_lines};
+pub use row::{InstanceRow, Kept};
 pub use settings::UiSettings;
 pub use story::{Sign, Story, StoryKind, StoryLine, StoryRow, Told};
 pub use trail::{Spot, Trail};
@@ -326,17 +330,46 @@ impl Model {
         match &self.flash {
             _ if self.size.1 < 12 => 1,
             _ if typing => 2,
-            Some(flash) if flash.level == NoticeLevel::Error => {
-                self.flash_rows(flash.text.as_str()) + flash.hint.as_deref().map_or(0, |hint| self.flash_rows(hint))
+            Some(flash) => {
+                let width = unicode_width::UnicodeWidthStr::width;
+                let hint = flash.hint.as_deref();
+                let all = width(flash.text.as_str()) + hint.map_or(0, |hint| 2 + width(hint));
+                // What went well is told in a row, as long as nothing of it is cut off.
+                if flash.level != NoticeLevel::Error && all <= self.flash_columns() {
+                    return 1;
+                }
+                self.flash_rows(flash.text.as_str()) + hint.map_or(0, |hint| self.flash_rows(hint))
             }
-            _ => 1,
+            None => 1,
         }
     }
 
-    /// Rows that a sentence at the bottom takes: two at most.
+    /// How long a row of a sentence at the bottom may be.
+    fn flash_columns(&self) -> usize {
+        usize::from(self.size.0.saturating_sub(FLASH_INDENT)).max(10)
+    }
+
+    /// Rows that a sentence at the bottom may take.
+    pub fn flash_most(&self) -> usize {
+        if self.size.0 < 60 { 3 } else { 2 }
+    }
+
+    /// Rows that a sentence at the bottom takes, broken between words.
     pub fn flash_rows(&self, text: &str) -> u16 {
-        let columns = usize::from(self.size.0.saturating_sub(FLASH_INDENT)).max(10);
-        1 + u16::from(unicode_width::UnicodeWidthStr::width(text) > columns)
+        let columns = self.flash_columns();
+        let (mut rows, mut used) = (1, 0);
+        for word in text.split(' ') {
+            let width = unicode_width::UnicodeWidthStr::width(word);
+            if used > 0 && used + 1 + width > columns {
+                rows += 1;
+                used = width;
+            } else {
+                used += usize::from(used > 0) + width;
+            }
+            rows += used.saturating_sub(1) / columns;
+            used -= used.saturating_sub(1) / columns * columns;
+        }
+        u16::try_from(rows.min(self.flash_most())).unwrap_or(1)
     }
 
     /// Where one stands.

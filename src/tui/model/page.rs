@@ -84,7 +84,12 @@ impl Page {
                             .map(|part| PageLine::Text(part, tone)),
                     );
                 }
-                other => lines.push(other),
+                PageLine::Heading(text) => lines.extend(
+                    broken(&text, inside.max(4))
+                        .into_iter()
+                        .map(|part| PageLine::Heading(part.to_string())),
+                ),
+                PageLine::Blank => lines.push(PageLine::Blank),
             }
         }
         self.lines = lines;

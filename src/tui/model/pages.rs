@@ -275,11 +275,11 @@ fn described_instance(model: &Model, id: InstanceId, full: Option<&Instance>, no
     out.pair("state", row.state.word());
     out.pair(
         "customer",
-        row.customer
+        row.customer()
             .and_then(|id| store.customer(id))
             .map_or("", |c| c.name.as_str()),
     );
-    let plan = row.plan.and_then(|id| store.plan(id));
+    let plan = row.plan().and_then(|id| store.plan(id));
     out.pair(
         "plan",
         plan.map(|p| format!("{} ({})", p.name, p.code)).unwrap_or_default(),
@@ -291,10 +291,10 @@ fn described_instance(model: &Model, id: InstanceId, full: Option<&Instance>, no
     );
     out.pair("subdomain", row.subdomain());
     out.pair("database", row.database());
-    out.pair("size", row.size_bytes.map(size).unwrap_or_default());
+    out.pair("size", row.size_bytes().map(size).unwrap_or_default());
     out.pair(
         "created",
-        format!("{} ({})", when(row.created_at, now), age(row.created_at, now)),
+        format!("{} ({})", when(row.created_at(), now), age(row.created_at(), now)),
     );
     match full {
         Some(full) => {

@@ -261,6 +261,8 @@ async fn log_before(ops: &Ops, job: JobId, before: i64, limit: usize) -> Result<
 pub fn fleet(read: ops::Fleet) -> Fleet {
     Fleet {
         instances: read.instances.iter().map(InstanceRow::from).collect(),
+        indexed: None,
+        same_catalog: false,
         servers: read.servers,
         templates: read.templates,
         plans: read.plans,

@@ -3,10 +3,11 @@
 use super::door::{READ, bounded, failed, fleet};
 use super::executor::Reply;
 use super::mailbox::Post;
+use crate::domain::instance::Instance;
 use crate::domain::job::Job;
 use crate::domain::{InstanceId, JobId, Problem, ServerId, TemplateId};
 use crate::ops::{Change, LinkState, Ops, RegistryError};
-use crate::tui::model::{Answer, Delta, InstanceRow, Message, Notice};
+use crate::tui::model::{Answer, Delta, Fleet, Indexed, InstanceRow, Message, Notice};
 use crate::tui::term::catching;
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -45,6 +46,8 @@ pub(super) struct Watch {
     post: Post,
     /// Held from reading until what was read is sent, so that nothing older overtakes it.
     reading: Mutex<()>,
+    /// The instances of the whole fleet that was sent last, by id.
+    known: Mutex<Vec<InstanceRow>>,
     /// Whether a whole fleet was sent.
     sent: AtomicBool,
     /// Whether changes are being followed: what is read before that could miss some.
@@ -65,6 +68,7 @@ impl Watch {
             ops,
             post,
             reading: Mutex::default(),
+            known: Mutex::default(),
             sent: AtomicBool::new(false),
             following: watch::channel(false).0,
             followed: AtomicI64::new(0),
@@ -119,14 +123,12 @@ impl Watch {
         } else {
             AT_FIRST
         };
-        let read = bounded(READ, "the registry", self.ops.fleet_but(many)).await?;
+        let read = self.read_fleet(many, true).await?;
         let whole = read.partly.is_none();
-        self.note_jobs(&read.jobs, true);
-        reply.answer(Answer::Fleet(Box::new(fleet(read))));
+        reply.answer(Answer::Fleet(read));
         if !whole {
-            let read = bounded(READ, "the registry", self.ops.fleet()).await?;
-            self.note_jobs(&read.jobs, true);
-            reply.answer(Answer::Fleet(Box::new(fleet(read))));
+            // What changes meanwhile is told, and read again.
+            reply.answer(Answer::Fleet(self.read_fleet(u64::MAX, false).await?));
         }
         self.sent.store(true, Ordering::Release);
         Ok(())
@@ -141,10 +143,64 @@ impl Watch {
 
     async fn everything(&self) -> Result<(), Problem> {
         let _reading = self.reading.lock().await;
-        let read = bounded(READ, "the registry", self.ops.fleet()).await?;
-        self.note_jobs(&read.jobs, true);
-        self.post.answer(Answer::Fleet(Box::new(fleet(read))));
+        let read = self.read_fleet(u64::MAX, true).await?;
+        self.post.answer(Answer::Fleet(read));
         Ok(())
+    }
+
+    /// Everything as it is now, or what a screen can show of more than `many` instances. Rows that are as they were
+    /// sent before are those, not others like them.
+    async fn read_fleet(&self, many: u64, catalog: bool) -> Result<Box<Fleet>, Problem> {
+        let before = std::mem::take(&mut *self.known.lock().await);
+        let mut known = before.into_iter().peekable();
+        let (mut rows, mut changed): (Vec<InstanceRow>, Vec<InstanceRow>) = Default::default();
+        let mut take = |instance: Instance| {
+            let row = InstanceRow::from(&instance);
+            while known.next_if(|old| old.id < row.id).is_some() {}
+            rows.push(match known.next_if(|old| old.id == row.id) {
+                Some(old) if old == row => old,
+                Some(_) => {
+                    changed.push(row.clone());
+                    row
+                }
+                None => row,
+            });
+        };
+        let mut read = fleet(bounded(READ, "the registry", self.ops.fleet_each(many, catalog, &mut take)).await?);
+        read.same_catalog = !catalog;
+        self.note_jobs(&read.jobs, true);
+        let instances = if read.partly.is_none() {
+            rows.shrink_to_fit();
+            let instances = rows.iter().cloned().collect();
+            *self.known.lock().await = rows;
+            instances
+        } else {
+            rows.into_iter().collect()
+        };
+        read.indexed = Some(Indexed {
+            instances: Arc::new(instances),
+            changed,
+        });
+        Ok(Box::new(read))
+    }
+
+    /// What was sent last is this by now.
+    async fn note_rows(&self, delta: &Delta) {
+        let mut known = self.known.lock().await;
+        if known.is_empty() {
+            return;
+        }
+        for row in &delta.instances {
+            match known.binary_search_by_key(&row.id, |known| known.id) {
+                Ok(at) => known[at] = row.clone(),
+                Err(at) => known.insert(at, row.clone()),
+            }
+        }
+        for id in &delta.gone_instances {
+            if let Ok(at) = known.binary_search_by_key(id, |known| known.id) {
+                known.remove(at);
+            }
+        }
     }
 
     async fn changed(&self, batch: Vec<Change>) -> Result<(), Problem> {
@@ -154,16 +210,19 @@ impl Watch {
         if changes.contains(&Change::JobLog(followed)) || changes.contains(&Change::Everything) {
             self.log_grew.send_replace(());
         }
-        let rows = changes.iter().filter(|c| !matches!(c, Change::JobLog(_))).count();
-        if rows == 0 {
+        if changes.iter().all(|change| matches!(change, Change::JobLog(_))) {
             return Ok(());
         }
+        // Servers are read together where they are many: a round of checks changes them all, and nothing else.
+        let single = |change: &&Change| matches!(change, Change::Instance(_) | Change::Template(_) | Change::Job(_));
+        let rows = changes.iter().filter(single).count();
         if changes.contains(&Change::Everything) || rows > 4 * ONE_BY_ONE {
             return self.everything().await;
         }
         let _reading = self.reading.lock().await;
         let delta = bounded(READ, "the registry", self.read(&changes)).await?;
         self.note_jobs(&delta.jobs, false);
+        self.note_rows(&delta).await;
         self.post.answer(Answer::Delta(Box::new(delta)));
         Ok(())
     }

@@ -16,9 +16,21 @@ use std::task::{Context, Poll};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-/// How long an ESC waits for what may follow it, in nanoseconds. Over a slow link the bytes of one
-/// key may come apart, but hardly more than this.
-const ESCAPE_WAIT: i64 = 30_000_000;
+/// How long an ESC waits for what may follow it, in nanoseconds. A terminal of this machine writes a key's bytes at
+/// once: what an operator feels is this wait, at every Escape. (A terminal that tells Escape from sequences by
+/// itself, which is asked for, makes nobody wait.)
+const ESCAPE_WAIT: i64 = 8_000_000;
+/// The same over a link, on which the bytes of one key may come apart, but hardly more than this.
+const ESCAPE_WAIT_LINK: i64 = 30_000_000;
+
+/// How long an ESC waits here: a link is ssh's, unless a multiplexer sits at its end, which puts keys together itself.
+fn escape_wait(set: impl Fn(&str) -> bool) -> i64 {
+    let link = set("SSH_CONNECTION") || set("SSH_TTY");
+    match link && !set("TMUX") && !set("STY") {
+        true => ESCAPE_WAIT_LINK,
+        false => ESCAPE_WAIT,
+    }
+}
 
 /// Events of the terminal: keys, pastes, focus, mouse, and its size when that changes. Ends when
 /// the terminal has gone.
@@ -79,7 +91,7 @@ fn read(tty: &OwnedFd, stopped: &UnixStream, sender: &mpsc::Sender<Event>) {
     let (mut parser, mut events, mut buffer) = (Parser::default(), Vec::new(), [0; 4096]);
     let escape_wait = Timespec {
         tv_sec: 0,
-        tv_nsec: ESCAPE_WAIT,
+        tv_nsec: escape_wait(|name| std::env::var_os(name).is_some()),
     };
     loop {
         let mut fds = [PollFd::new(tty, PollFlags::IN), PollFd::new(stopped, PollFlags::IN)];
@@ -110,5 +122,20 @@ fn read(tty: &OwnedFd, stopped: &UnixStream, sender: &mpsc::Sender<Event>) {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escape_waits_longer_only_where_a_link_may_part_a_key() {
+        let wait = |set: &'static [&str]| escape_wait(|name| set.contains(&name));
+        assert_eq!(wait(&[]), ESCAPE_WAIT);
+        assert_eq!(wait(&["TMUX"]), ESCAPE_WAIT);
+        assert_eq!(wait(&["SSH_TTY"]), ESCAPE_WAIT_LINK);
+        assert_eq!(wait(&["SSH_CONNECTION", "SSH_TTY"]), ESCAPE_WAIT_LINK);
+        assert_eq!(wait(&["SSH_CONNECTION", "TMUX"]), ESCAPE_WAIT);
     }
 }

@@ -1,6 +1,6 @@
 //! A command of the operator's own before it runs: what it asks, and exactly what will run.
 
-use super::form::buttons;
+use super::form::{buttons, ways};
 use super::popup::{middle, over};
 use super::{Pen, detail, text};
 use crate::domain::SafeText;
@@ -108,14 +108,7 @@ pub(super) fn draw(pen: &Pen<'_>, dialog: &CommandDialog, frame: &mut Frame<'_>)
     } else {
         Token::Popup
     });
-    let inside = over(
-        pen,
-        frame,
-        area,
-        title.as_str(),
-        "Tab next · Enter goes on · Esc cancels",
-        style,
-    );
+    let inside = over(pen, frame, area, title.as_str(), ways(area.width), style);
     if inside.is_empty() {
         return;
     }

@@ -33,7 +33,11 @@ pub(super) fn draw(pen: &Pen<'_>, frame: &mut Frame<'_>) {
         };
         let rows = |text: &str| match area.height {
             1 => vec![text.to_owned()],
-            _ => text::rows(text, usize::from(area.width.saturating_sub(FLASH_INDENT)), 2),
+            _ => text::rows(
+                text,
+                usize::from(area.width.saturating_sub(FLASH_INDENT)),
+                pen.model.flash_most(),
+            ),
         };
         for (at, part) in rows(flash.text.as_str()).iter().enumerate() {
             let mut row = pen.row(area.width);
@@ -88,7 +92,11 @@ fn keys(pen: &Pen<'_>, columns: u16) -> Line<'static> {
             (action.footer, pen.key(action.id), title, greyed(action.id))
         })
         .collect();
-    if !model.only_log {
+    // Where nothing can be changed there is no menu to open: what has a key of its own stands here by itself.
+    let own = |id| matches!(id, ActionId::New | ActionId::Edit);
+    let mut changes = model.keymap().changes(place).into_iter();
+    let some = changes.any(|action| !own(action.id) && (greyed(action.id) || allowed(action.id, &situation).is_ok()));
+    if !model.only_log && some {
         shown.push((3, model.keymap().menu_key(), "act…", false));
     }
     if matches!(place, Place::Log | Place::WholeLog) {

@@ -17,6 +17,14 @@ struct Drawn {
     focus: bool,
 }
 
+/// How a form is gone through, in as many words as there is room for.
+pub(super) fn ways(width: u16) -> &'static str {
+    match width {
+        0..44 => "Enter goes on · Esc cancels",
+        _ => "Tab next · Enter goes on · Esc cancels",
+    }
+}
+
 pub(super) fn draw(pen: &Pen<'_>, form: &Form, frame: &mut Frame<'_>) {
     let screen = frame.area();
     let width = 84.min(screen.width);
@@ -38,8 +46,14 @@ pub(super) fn draw(pen: &Pen<'_>, form: &Form, frame: &mut Frame<'_>) {
         width,
         height.min(screen.height.saturating_sub(1)).max(5).min(screen.height),
     );
-    let bottom = "Tab next · Enter goes on · Esc cancels";
-    let inside = over(pen, frame, area, &form.title(), bottom, pen.style(Token::Popup));
+    let inside = over(
+        pen,
+        frame,
+        area,
+        &form.title(),
+        ways(area.width),
+        pen.style(Token::Popup),
+    );
     if inside.is_empty() {
         return;
     }

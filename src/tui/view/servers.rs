@@ -56,7 +56,14 @@ pub(super) fn health(pen: &Pen<'_>, server: &Server, columns: usize) -> (&'stati
             let stale = i64::try_from(pen.model.settings.stale_after.as_secs()).unwrap_or(i64::MAX);
             if pen.now.wall.as_second() - at.as_second() > stale {
                 let was = short(track.reason.as_str());
-                let text = format!("{} {}", age(at, pen.now).replace(" ago", " old,"), was);
+                let ago = age(at, pen.now);
+                let old = ago.replace(" ago", " old");
+                // That it is old is what matters; what it was comes after, and the word for it before a cut one.
+                let text = match format!("{old}, {was}") {
+                    text if text::width(&text) <= columns => text,
+                    _ if text::width(&old) <= columns => old,
+                    _ => ago.replace(" ago", ""),
+                };
                 return (glyphs.unknown, text, Token::Warning);
             }
         }

@@ -105,3 +105,48 @@ fn a_registry_that_hangs_keeps_no_shell_waiting() {
     assert_eq!(ran.stdout, "");
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
 }
+
+/// Whether a shell is installed; says so where it isn't.
+fn installed(shell: &str) -> bool {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(shell).exists()));
+    if !found {
+        println!("NOT RUN: completions in {shell}, which is not installed");
+    }
+    found
+}
+
+#[test]
+fn zsh_takes_the_script_where_it_is_installed() {
+    if !installed("zsh") {
+        return;
+    }
+    let home = Home::new();
+    let ran = home.shell(
+        "cd \"$HOME\" && \"$VIGIE\" completions zsh > _vigie && zsh -n _vigie && \
+         zsh -fc 'autoload -Uz compinit && compinit -u -D && source ./_vigie && print $+functions[_vigie] $_comps[vigie]'",
+    );
+    assert_eq!((ran.code, ran.stdout.trim()), (0, "1 _vigie"), "{ran:?}");
+}
+
+#[test]
+fn fish_offers_verbs_and_what_the_registry_has_where_it_is_installed() {
+    if !installed("fish") {
+        return;
+    }
+    let home = fleet();
+    let ran = home.shell(
+        "cd \"$HOME\" && mkdir -p bin && ln -sf \"$VIGIE\" bin/vigie && PATH=\"$PWD/bin:$PATH\" && \
+         vigie completions fish > vigie.fish && fish --no-execute vigie.fish && fish --no-config -c 'source vigie.fish
+             complete -C \"vigie server ma\"
+             complete -C \"vigie job --js\"
+             complete -C \"vigie server deactivate prod-\"'",
+    );
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let offered: Vec<&str> = ran
+        .stdout
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(offered, ["maintenance", "--json", "prod-1", "prod-2"], "{ran:?}");
+}

@@ -162,7 +162,7 @@ fn shift_and_a_letter_sorts_and_again_turns_it_round() {
         let rows = dash.model.lists.rows(ListId::Here, store);
         rows.iter()
             .filter_map(|at| store.instance_in(*at))
-            .filter_map(|row| row.size_bytes)
+            .filter_map(|row| row.size_bytes())
             .collect()
     };
     assert!(sizes(&dash).is_sorted_by(|a, b| a >= b));

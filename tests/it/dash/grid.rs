@@ -120,11 +120,11 @@ fn rename(fleet: &mut Fleet, names: &[&str]) {
         )
         .with(
             row.version,
-            row.plan,
-            row.customer,
+            row.plan(),
+            row.customer(),
             row.state,
-            row.size_bytes,
-            row.created_at,
+            row.size_bytes(),
+            row.created_at(),
         );
     }
 }

@@ -17,6 +17,7 @@ mod must_haves;
 mod own;
 mod own_many;
 mod roles;
+mod room;
 mod storm;
 mod story;
 

@@ -69,6 +69,7 @@ mod every {
             names_of_instances_are_unique_where_they_must_be,
             a_failed_instance_gives_its_names_and_place_back,
             instances_are_found_by_their_words,
+            all_instances_come_in_parts_each_once,
             only_failed_instances_and_drafts_are_forgotten,
             what_is_not_there_is_said_so;
         queue:

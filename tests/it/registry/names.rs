@@ -256,6 +256,28 @@ pub(super) async fn instances_are_found_by_their_words(r: Bench) {
     assert_eq!(r.instances(Some(ServerId(99))).await.unwrap(), []);
 }
 
+pub(super) async fn all_instances_come_in_parts_each_once(r: Bench) {
+    let s = server(&*r, "prod-1", 50).await;
+    let t = template(&*r, "restaurant", s.id).await;
+    assert_eq!(r.instances_after(InstanceId(i64::MIN), 3).await.unwrap(), []);
+    for n in 0..7 {
+        r.queue_job(&op(), &instance_job(&t, &format!("client-{}", 7 - n)))
+            .await
+            .unwrap();
+    }
+    let mut all = r.instances(None).await.unwrap();
+    all.sort_by_key(|instance| instance.id);
+    let (mut found, mut after) = (Vec::new(), InstanceId(i64::MIN));
+    loop {
+        let part = r.instances_after(after, 3).await.unwrap();
+        let Some(last) = part.last() else { break };
+        assert!(part.len() <= 3);
+        after = last.id;
+        found.extend(part);
+    }
+    assert_eq!(found, all);
+}
+
 pub(super) async fn only_failed_instances_and_drafts_are_forgotten(r: Bench) {
     let s = server(&*r, "prod-1", 50).await;
     let t = template(&*r, "restaurant", s.id).await;

@@ -4,8 +4,8 @@
 
 use super::super::attention::AlertRow;
 use super::super::fleet::Store;
-use super::super::message::InstanceRow;
 use super::super::orders::ListId;
+use super::super::row::InstanceRow;
 use crate::domain::audit::AuditEntry;
 use crate::domain::instance::{Customer, Plan};
 use crate::domain::job::Job;

@@ -1,6 +1,6 @@
 //! The instances' columns.
 
-use super::super::message::InstanceRow;
+use super::super::row::InstanceRow;
 use super::field::{Field, Kind, Row, Value};
 use crate::tui::action::ActionId as Id;
 
@@ -51,7 +51,7 @@ pub(super) static INSTANCES: &[Field] = &[
         title: "plan",
         get: |store, row| {
             instance(row, |i| {
-                Value::some(i.plan.and_then(|id| store.plan(id)).map(|p| p.code.as_str()))
+                Value::some(i.plan().and_then(|id| store.plan(id)).map(|p| p.code.as_str()))
             })
         },
         width: (8, 10),
@@ -65,7 +65,7 @@ pub(super) static INSTANCES: &[Field] = &[
         title: "customer",
         get: |store, row| {
             instance(row, |i| {
-                Value::some(i.customer.and_then(|id| store.customer(id)).map(|c| c.name.as_str()))
+                Value::some(i.customer().and_then(|id| store.customer(id)).map(|c| c.name.as_str()))
             })
         },
         width: (16, 24),
@@ -90,7 +90,7 @@ pub(super) static INSTANCES: &[Field] = &[
         also: &["created"],
         title: "created",
         kind: Kind::Time,
-        get: |_, row| instance(row, |i| Value::Time(i.created_at)),
+        get: |_, row| instance(row, |i| Value::Time(i.created_at())),
         width: (12, 12),
         rank: 8,
         sort: Some(Id::SortAge),
@@ -124,7 +124,7 @@ pub(super) static INSTANCES: &[Field] = &[
         name: "size",
         title: "size",
         kind: Kind::Bytes,
-        get: |_, row| instance(row, |i| i.size_bytes.map_or(Value::None, Value::Bytes)),
+        get: |_, row| instance(row, |i| i.size_bytes().map_or(Value::None, Value::Bytes)),
         width: (7, 7),
         rank: 3,
         sort: Some(Id::SortSize),

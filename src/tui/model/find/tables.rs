@@ -66,8 +66,8 @@ pub(super) static SERVERS: &[Field] = &[
         title: "state",
         kind: Kind::Word(STATES),
         get: |_, row| server(row, |s| Value::Text(s.state().word())),
-        width: (6, 11),
-        rank: 2,
+        width: (7, 11),
+        rank: 3,
         free: true,
         sort: Some(Id::SortState),
         ..Field::PLAIN
@@ -83,7 +83,7 @@ pub(super) static SERVERS: &[Field] = &[
             })
         },
         width: (5, 22),
-        rank: 3,
+        rank: 4,
         sort: Some(Id::SortCount),
         most_first: true,
         ..Field::PLAIN
@@ -93,7 +93,8 @@ pub(super) static SERVERS: &[Field] = &[
         title: "health",
         kind: Kind::Word(HEALTHS),
         get: |_, row| server(row, |s| Value::Text(s.track.status.word())),
-        width: (8, 60),
+        // `✖ refused` is the most important word of a row.
+        width: (9, 60),
         rank: 2,
         free: true,
         sort: Some(Id::SortHealth),

@@ -391,8 +391,8 @@ impl Test {
                 let id = match of {
                     Of::Server => Some(row.server.0),
                     Of::Template => Some(row.template.0),
-                    Of::Plan => row.plan.map(|id| id.0),
-                    Of::Customer => row.customer.map(|id| id.0),
+                    Of::Plan => row.plan().map(|id| id.0),
+                    Of::Customer => row.customer().map(|id| id.0),
                 };
                 exact(id.map_or(*none, |id| ids.contains(&id)))
             }
@@ -412,7 +412,7 @@ impl Word {
     fn passes(&self, store: &Store, row: Row<'_>) -> Option<Pass> {
         if let Row::Instance(instance) = row {
             let of = |id: Option<i64>, ids: &IdSet| !ids.is_empty() && id.is_some_and(|id| ids.contains(&id));
-            let (ServerId(server), plan, customer) = (instance.server, instance.plan, instance.customer);
+            let (ServerId(server), plan, customer) = (instance.server, instance.plan(), instance.customer());
             let exact = self.needle.is_in(instance.lower())
                 || self.needle.is_in(instance.state.word())
                 || of(Some(server), &self.servers)

@@ -1,6 +1,7 @@
 use super::super::fleet::Store;
-use super::super::message::{Fleet, InstanceRow};
+use super::super::message::Fleet;
 use super::super::orders::ListId;
+use super::super::row::InstanceRow;
 use super::super::{Lists, Now};
 use super::*;
 use crate::domain::instance::{Customer, InstanceState, Plan};

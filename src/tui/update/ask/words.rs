@@ -98,7 +98,7 @@ pub(super) fn question(model: &Model, act: &Act, name: &str) -> (String, Vec<Str
             let server = row.map_or("?", |row| model.store.server_code(row.server));
             let database = row.map_or("?", |row| row.database());
             let customer = row
-                .and_then(|row| row.customer)
+                .and_then(|row| row.customer())
                 .and_then(|id| model.store.customer(id))
                 .map(|customer| format!(" of {}", customer.name))
                 .unwrap_or_default();
