@@ -9,6 +9,7 @@ pub mod bulk;
 pub mod capacity;
 pub mod check;
 pub mod command;
+pub mod dedicated;
 pub mod explain;
 pub mod guard;
 pub mod health;
