@@ -15,6 +15,7 @@ mod sandbox;
 mod screen;
 mod shell;
 mod show;
+mod show_dedicated;
 mod table;
 mod themes;
 mod verbs;

@@ -1,6 +1,7 @@
 //! How the fleet's things look from the shell: as JSON with the registry's own field names, and as
 //! text. Secrets are shown as where they are to be had, never as what they are.
 
+use super::show_dedicated::{dedicated, pairs};
 use super::table::card;
 use crate::domain::audit::AuditEntry;
 use crate::domain::check::CheckReport;
@@ -216,10 +217,12 @@ pub(super) fn instance(i: &Instance, fleet: &Fleet) -> Value {
         "customer_id": i.spec.customer_id,
         "plan": i.spec.plan_id.and_then(|id| fleet.plan_code(id)),
         "plan_id": i.spec.plan_id,
-        "template": fleet.template_code(i.spec.template_id),
+        "kind": if i.spec.dedicated.is_some() { "dedicated" } else { "shared" },
+        "template": i.spec.template_id.map(|id| fleet.template_code(id)),
         "template_id": i.spec.template_id,
         "server": fleet.server_code(i.spec.server_id),
         "server_id": i.spec.server_id,
+        "dedicated": i.spec.dedicated.as_deref().map(dedicated),
         "database_name": i.spec.database_name,
         "subdomain": i.spec.subdomain,
         "url": i.spec.url,
@@ -241,7 +244,7 @@ pub(super) fn instance_text(i: &Instance, fleet: &Fleet) -> String {
         .and_then(|id| fleet.customer_name(id))
         .unwrap_or_default();
     let plan = i.spec.plan_id.and_then(|id| fleet.plan_code(id)).unwrap_or_default();
-    card(&[
+    let mut lines = vec![
         ("name", i.spec.name.to_string()),
         ("state", i.state.word().to_owned()),
         ("customer", customer.to_owned()),
@@ -259,11 +262,16 @@ pub(super) fn instance_text(i: &Instance, fleet: &Fleet) -> String {
         ),
         ("database", i.spec.database_name.to_string()),
         ("server", fleet.server_code(i.spec.server_id)),
-        ("template", fleet.template_code(i.spec.template_id)),
+        (
+            "template",
+            i.spec.template_id.map(|id| fleet.template_code(id)).unwrap_or_default(),
+        ),
         ("size", i.size_bytes.map(bytes).unwrap_or_default()),
         ("database.uuid", i.database_uuid.clone().unwrap_or_default()),
         ("created", local(i.created_at)),
-    ])
+    ];
+    lines.extend(pairs(i.spec.dedicated()));
+    card(&lines)
 }
 
 pub(super) fn plan(p: &Plan) -> Value {

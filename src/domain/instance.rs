@@ -1,5 +1,6 @@
 //! An instance: one customer's Odoo database on a server. And what it was sold as, and to whom.
 
+use super::dedicated::DedicatedSpec;
 use super::ids::{CustomerId, InstanceId, PlanId, ServerId, TemplateId};
 use super::names::{DbName, Subdomain};
 use super::secret::SecretRef;
@@ -53,8 +54,8 @@ pub struct InstanceSpec {
     pub customer_id: Option<CustomerId>,
     /// What it was sold as.
     pub plan_id: Option<PlanId>,
-    /// What it is cloned from.
-    pub template_id: TemplateId,
+    /// What it is cloned from; none for a dedicated one.
+    pub template_id: Option<TemplateId>,
     /// Where it lives; the template's server.
     pub server_id: ServerId,
     /// Its database; unique on its server.
@@ -67,6 +68,16 @@ pub struct InstanceSpec {
     pub admin_login: String,
     /// Its administrator's password.
     pub admin_password: SecretRef,
+    /// What makes it a dedicated one: a customer's own Odoo. None: a database on its server's Odoo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedicated: Option<Box<DedicatedSpec>>,
+}
+
+impl InstanceSpec {
+    /// What it is made as, where it is a dedicated one.
+    pub fn dedicated(&self) -> Option<&DedicatedSpec> {
+        self.dedicated.as_deref()
+    }
 }
 
 /// An instance of the registry.

@@ -1,6 +1,7 @@
 //! Durable work: what a job is asked, its steps, its states, its log lines. The engine that runs it
 //! lives elsewhere; the rules it follows are in [`super::saga`].
 
+use super::dedicated::{Build, Removal};
 use super::ids::{InstanceId, JobId, ServerId, TemplateId};
 use super::names::DbName;
 use super::problem::Problem;
@@ -53,6 +54,28 @@ pub enum JobSpec {
         /// Its database.
         database: DbName,
     },
+    /// Make a dedicated instance: a customer's own Odoo.
+    DedicatedCreate {
+        /// Which instance.
+        instance_id: InstanceId,
+        /// Where.
+        server_id: ServerId,
+        /// Its database.
+        database: DbName,
+        /// What is needed besides what it is.
+        build: Box<Build>,
+    },
+    /// Remove a dedicated instance with all that was made for it.
+    DedicatedDelete {
+        /// Which instance.
+        instance_id: InstanceId,
+        /// Where.
+        server_id: ServerId,
+        /// Its database.
+        database: DbName,
+        /// What is needed besides.
+        removal: Box<Removal>,
+    },
 }
 
 impl JobSpec {
@@ -64,6 +87,8 @@ impl JobSpec {
             Self::TemplateThaw { .. } => JobKind::TemplateThaw,
             Self::InstanceCreate { .. } => JobKind::InstanceCreate,
             Self::InstanceDelete { .. } => JobKind::InstanceDelete,
+            Self::DedicatedCreate { .. } => JobKind::DedicatedCreate,
+            Self::DedicatedDelete { .. } => JobKind::DedicatedDelete,
         }
     }
 
@@ -74,14 +99,19 @@ impl JobSpec {
             | Self::TemplateAdopt { server_id, .. }
             | Self::TemplateThaw { server_id, .. }
             | Self::InstanceCreate { server_id, .. }
-            | Self::InstanceDelete { server_id, .. } => *server_id,
+            | Self::InstanceDelete { server_id, .. }
+            | Self::DedicatedCreate { server_id, .. }
+            | Self::DedicatedDelete { server_id, .. } => *server_id,
         }
     }
 
     /// The instance the job works on, if it does.
     pub fn instance_id(&self) -> Option<InstanceId> {
         match self {
-            Self::InstanceCreate { instance_id, .. } | Self::InstanceDelete { instance_id, .. } => Some(*instance_id),
+            Self::InstanceCreate { instance_id, .. }
+            | Self::InstanceDelete { instance_id, .. }
+            | Self::DedicatedCreate { instance_id, .. }
+            | Self::DedicatedDelete { instance_id, .. } => Some(*instance_id),
             _ => None,
         }
     }
@@ -93,7 +123,7 @@ impl JobSpec {
             | Self::TemplateAdopt { template_id, .. }
             | Self::TemplateThaw { template_id, .. }
             | Self::InstanceCreate { template_id, .. } => Some(*template_id),
-            Self::InstanceDelete { .. } => None,
+            Self::InstanceDelete { .. } | Self::DedicatedCreate { .. } | Self::DedicatedDelete { .. } => None,
         }
     }
 }
@@ -112,13 +142,19 @@ pub enum JobKind {
     InstanceCreate,
     /// See [`JobSpec::InstanceDelete`].
     InstanceDelete,
+    /// See [`JobSpec::DedicatedCreate`].
+    DedicatedCreate,
+    /// See [`JobSpec::DedicatedDelete`].
+    DedicatedDelete,
 }
 
 impl JobKind {
     /// All of them, in the order of their words' importance to an operator.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::InstanceCreate,
         Self::InstanceDelete,
+        Self::DedicatedCreate,
+        Self::DedicatedDelete,
         Self::TemplateCreate,
         Self::TemplateAdopt,
         Self::TemplateThaw,
@@ -132,6 +168,8 @@ impl JobKind {
             Self::TemplateThaw => "template_thaw",
             Self::InstanceCreate => "instance_create",
             Self::InstanceDelete => "instance_delete",
+            Self::DedicatedCreate => "dedicated_create",
+            Self::DedicatedDelete => "dedicated_delete",
         }
     }
 
@@ -143,6 +181,8 @@ impl JobKind {
             Self::TemplateThaw => "thaw template",
             Self::InstanceCreate => "create instance",
             Self::InstanceDelete => "delete instance",
+            Self::DedicatedCreate => "create dedicated instance",
+            Self::DedicatedDelete => "delete dedicated instance",
         }
     }
 }

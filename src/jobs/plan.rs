@@ -6,6 +6,7 @@ use super::log::LogWriter;
 use super::step::{Cx, World};
 use super::tools::Tools;
 use crate::domain::capacity::Thresholds;
+use crate::domain::dedicated::{Build, Removal};
 use crate::domain::instance::InstanceSpec;
 use crate::domain::job::{JobSpec, PlannedStep};
 use crate::domain::{InstanceId, Problem, SafeText, TemplateId};
@@ -22,6 +23,10 @@ pub enum Request {
     InstanceCreate(Box<InstanceSpec>),
     /// An instance to be removed with its database and files.
     InstanceDelete(InstanceId),
+    /// A new dedicated instance, and what its making needs besides.
+    DedicatedCreate(Box<InstanceSpec>, Box<Build>),
+    /// A dedicated instance to be removed with all that was made for it.
+    DedicatedDelete(InstanceId, Box<Removal>),
     /// A template's database to be made.
     TemplateCreate(TemplateId),
     /// A template's database, there already, to be taken as it is.
@@ -40,6 +45,9 @@ pub struct JobPlan {
     /// What won't stop it and should be known.
     pub warnings: Vec<SafeText>,
 }
+
+/// What a shared instance without a template is refused with.
+const NO_TEMPLATE: &str = "a shared instance is cloned from a template, and none is named";
 
 /// How long one step's look at the outside may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(30);
@@ -137,10 +145,31 @@ async fn prepare(registry: &dyn Registry, request: Request) -> Result<Planning, 
 
 async fn load(registry: &dyn Registry, request: Request) -> Result<Planning, RegistryError> {
     let (spec, instance_spec) = match request {
+        Request::DedicatedCreate(spec, build) => (
+            JobSpec::DedicatedCreate {
+                instance_id: InstanceId(0),
+                server_id: spec.server_id,
+                database: spec.database_name.clone(),
+                build,
+            },
+            Some(*spec),
+        ),
+        Request::DedicatedDelete(id, removal) => {
+            let instance = registry.instance(id).await?;
+            let spec = JobSpec::DedicatedDelete {
+                instance_id: id,
+                server_id: instance.spec.server_id,
+                database: instance.spec.database_name,
+                removal,
+            };
+            (spec, None)
+        }
         Request::InstanceCreate(spec) => (
             JobSpec::InstanceCreate {
                 instance_id: InstanceId(0),
-                template_id: spec.template_id,
+                template_id: spec
+                    .template_id
+                    .ok_or_else(|| RegistryError::Rule(NO_TEMPLATE.to_owned()))?,
                 server_id: spec.server_id,
                 database: spec.database_name.clone(),
             },
@@ -172,7 +201,10 @@ async fn load(registry: &dyn Registry, request: Request) -> Result<Planning, Reg
         None => world_of(registry, &spec).await?,
         Some(made_as) => World {
             server: registry.server(made_as.server_id).await?,
-            template: Some(registry.template(made_as.template_id).await?),
+            template: match made_as.template_id {
+                Some(id) => Some(registry.template(id).await?),
+                None => None,
+            },
             instance: None,
             instance_spec: Some(made_as.clone()),
             lodger: None,
@@ -208,6 +240,10 @@ fn new_job(spec: &JobSpec, world: &World, instance: Option<InstanceSpec>) -> New
     if let Some(database) = database {
         let key = format!("database:{}:{database}", world.server.id);
         reservations.push(exclusive(key, format!("database {database} on {server}")));
+    }
+    if let Some(dedicated) = world.instance_spec.as_ref().and_then(InstanceSpec::dedicated) {
+        let domain = &dedicated.names.domain;
+        reservations.push(exclusive(format!("domain:{domain}"), format!("domain {domain}")));
     }
     if let Some(template) = &world.template {
         reservations.push(Reservation {
@@ -247,7 +283,11 @@ pub(super) async fn world_of(registry: &dyn Registry, spec: &JobSpec) -> Result<
     let instance = match spec.instance_id() {
         Some(id) => match registry.instance(id).await {
             Ok(instance) => Some(instance),
-            Err(RegistryError::NotFound { .. }) if matches!(spec, JobSpec::InstanceDelete { .. }) => None,
+            Err(RegistryError::NotFound { .. })
+                if matches!(spec, JobSpec::InstanceDelete { .. } | JobSpec::DedicatedDelete { .. }) =>
+            {
+                None
+            }
             Err(error) => return Err(error),
         },
         None => None,

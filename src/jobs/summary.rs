@@ -56,7 +56,7 @@ fn with(hint: Option<String>, first: String, then: &str) -> Vec<String> {
 
 fn done(job: &Job, world: &World, lines: &mut Vec<String>) -> Option<Value> {
     match job.spec.kind() {
-        JobKind::InstanceCreate => {
+        JobKind::InstanceCreate | JobKind::DedicatedCreate => {
             let spec = world.instance_spec.as_ref()?;
             let password = format!("vigie instance password {} --to FILE", spec.subdomain);
             lines.push(format!("URL       {}", spec.url));
@@ -73,7 +73,7 @@ fn done(job: &Job, world: &World, lines: &mut Vec<String>) -> Option<Value> {
                 "password_command": password,
             }))
         }
-        JobKind::InstanceDelete => Some(json!({ "server": world.server.spec.code })),
+        JobKind::InstanceDelete | JobKind::DedicatedDelete => Some(json!({ "server": world.server.spec.code })),
         _ => {
             let template = world.template.as_ref()?;
             lines.push(format!(

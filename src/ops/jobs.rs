@@ -172,13 +172,13 @@ impl Ops {
                 "template.thaw",
                 format!("template:{template_id}"),
             ),
-            JobSpec::InstanceCreate { server_id, .. } => (
+            JobSpec::InstanceCreate { server_id, .. } | JobSpec::DedicatedCreate { server_id, .. } => (
                 Deed::CreateInstance,
                 On::NewThere(*server_id, new.as_deref().unwrap_or_default()),
                 "instance.create",
                 "instance".to_owned(),
             ),
-            JobSpec::InstanceDelete { instance_id, .. } => (
+            JobSpec::InstanceDelete { instance_id, .. } | JobSpec::DedicatedDelete { instance_id, .. } => (
                 Deed::DeleteInstance,
                 On::Instance(*instance_id),
                 "instance.remove",

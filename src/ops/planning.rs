@@ -145,13 +145,14 @@ impl Ops {
             name: names.name,
             customer_id: None,
             plan_id: request.plan,
-            template_id: place.template.id,
+            template_id: Some(place.template.id),
             server_id: place.server.id,
             database_name: names.database,
             subdomain: names.subdomain,
             url,
             admin_login: names.admin_login,
             admin_password: request.admin_password.unwrap_or_else(pending),
+            dedicated: None,
         };
         let customer = request
             .customer

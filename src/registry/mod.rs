@@ -6,6 +6,7 @@
 //! store as well and come back as the same typed [`RegistryError`]s.
 
 pub mod anchors;
+mod dedicated;
 mod error;
 pub mod identity;
 pub mod postgres;
@@ -20,6 +21,7 @@ pub use secret_uses::{Resealed, SecretUse};
 use crate::domain::audit::{Actor, Anchor, AuditEntry, AuditFilter, Verdict};
 use crate::domain::capacity::Thresholds;
 use crate::domain::check::CheckReport;
+use crate::domain::dedicated::DedicatedFacts;
 use crate::domain::health::{HealthRules, HealthStatus};
 use crate::domain::instance::{Customer, Instance, InstanceSpec, InstanceState, Plan};
 use crate::domain::job::{Job, JobSpec, JobState, LogLevel, LogLine, PlannedStep, StepState, Stream};
@@ -87,6 +89,8 @@ pub enum Consequence {
         /// Its size, bytes.
         size_bytes: Option<u64>,
     },
+    /// What a job found out about a dedicated instance; what is `None` stays as it was.
+    DedicatedFacts(InstanceId, DedicatedFacts),
     /// The instance's row goes.
     InstanceRemoved(InstanceId),
     /// The template becomes this.

@@ -145,13 +145,14 @@ impl Fleet {
             name: SafeText::new(name),
             customer_id: None,
             plan_id: None,
-            template_id: template,
+            template_id: Some(template),
             server_id: self.server.id,
             database_name: DbName::parse(&name.replace('-', "_")).unwrap(),
             subdomain: Subdomain::parse(name).unwrap(),
             url: format!("https://{name}.example.org"),
             admin_login: format!("owner@{name}"),
             admin_password: secret_file(self.folder.path(), "owner", ADMIN_PASSWORD),
+            dedicated: None,
         }))
     }
 
@@ -402,7 +403,7 @@ impl Fleet {
         let old = Secret::new("admin".to_owned());
         assert_eq!(odoo.authenticate(&database, "admin", &old).await.unwrap(), None);
         assert!(instance.database_uuid.is_some());
-        let template = self.template(instance.spec.template_id).await;
+        let template = self.template(instance.spec.template_id.unwrap()).await;
         let facts = template.facts;
         if let (Some(login), Some(word)) = (&facts.admin_login, &facts.admin_password) {
             let word = self.tools.remote.keyring().resolve(word).await.unwrap();

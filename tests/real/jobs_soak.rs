@@ -63,6 +63,7 @@ async fn request(fleet: &Fleet, kind: JobKind, template: TemplateId, name: &str)
             Request::TemplateThaw(template)
         }
         JobKind::InstanceCreate => fleet.instance(template, name),
+        JobKind::DedicatedCreate | JobKind::DedicatedDelete => unreachable!("their cells are with the hosts"),
     }
 }
 
@@ -113,6 +114,7 @@ async fn killed_at_random(kind: JobKind, reach: Reach) {
             JobKind::InstanceDelete => (was - 1, had - 1),
             JobKind::TemplateAdopt | JobKind::TemplateThaw => (was, had),
             JobKind::InstanceCreate | JobKind::TemplateCreate => (was + 1, had + 1),
+            JobKind::DedicatedCreate | JobKind::DedicatedDelete => unreachable!("their cells are with the hosts"),
         };
         assert_eq!((databases, files), wanted, "round {round}: {after:#?}");
         assert!(
@@ -134,7 +136,8 @@ async fn killed_at_random(kind: JobKind, reach: Reach) {
                 );
                 assert_eq!(fleet.template(template).await.facts.frozen, frozen, "round {round}");
             }
-            JobKind::InstanceDelete | JobKind::TemplateCreate => {}
+            JobKind::InstanceDelete | JobKind::TemplateCreate | JobKind::DedicatedCreate | JobKind::DedicatedDelete => {
+            }
         }
         fleet.clear(&name).await;
     }

@@ -3,11 +3,11 @@
 //! begins with a blank; a line that begins with `#` or `;` is a comment.
 
 use super::{Ports, Series, Sizing, Unwritable};
-use crate::domain::names::{DbName, RemotePath};
 use crate::domain::Secret;
+use crate::domain::names::{DbName, RemotePath};
 
 /// What stands in an instance's `odoo.conf`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct OdooConf<'a> {
     /// Odoo's version.
     pub series: Series,

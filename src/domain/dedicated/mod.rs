@@ -10,13 +10,18 @@ mod names;
 mod ports;
 mod site;
 mod sizing;
+mod spec;
 mod unit;
 
 pub use conf::{OdooConf, odoo_conf};
-pub use names::{FqdnError, Names, Naming, Purpose, RootDomain};
-pub use ports::{NoPort, Ports, PortRanges};
-pub use site::{Certificate, Site, http_context, site};
+pub use names::{FqdnError, Names, Naming, Purpose, RESERVED, RootDomain};
+pub use ports::{NoPort, PortRanges, Ports};
+pub use site::{Certificate, Site, site};
 pub use sizing::{Floor, Machine, Shortage, Sizing};
+pub use spec::{
+    Branch, Build, DedicatedFacts, DedicatedSpec, DnsAccess, DnsMethod, Module, Removal, Repository, Source, TextError,
+    TlsMethod,
+};
 pub use unit::{ServiceUnit, service_unit};
 
 /// Why a value may not stand in a file: which, and what it may be.
@@ -36,10 +41,20 @@ pub struct Unwritable {
 pub struct Series(pub u16);
 
 impl Series {
+    /// Of a version as operators write it: `16`, `16.0`, `19e`.
+    pub fn of(version: &str) -> Option<Self> {
+        let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok().filter(|series| (8..=99).contains(series)).map(Self)
+    }
+
     /// What the port of the websocket process is called: `longpolling_port` to 15, `gevent_port` from 16
     /// (an alias in 16 only, gone in 18).
     pub fn gevent_key(self) -> &'static str {
-        if self.0 <= 15 { "longpolling_port" } else { "gevent_port" }
+        if self.0 <= 15 {
+            "longpolling_port"
+        } else {
+            "gevent_port"
+        }
     }
 
     /// Where the websocket process is asked: `/longpolling` to 15, `/websocket` from 16.

@@ -15,6 +15,25 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// The word, as stored.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Development => "development",
+        }
+    }
+
+    /// The one with this word or prefix.
+    pub fn of(word: &str) -> Option<Self> {
+        match word {
+            "production" | "prod" => Some(Self::Production),
+            "development" | "dev" => Some(Self::Development),
+            _ => None,
+        }
+    }
+}
+
+impl Purpose {
     /// The prefix of its names: `prod`, `dev`.
     pub fn prefix(self) -> &'static str {
         match self {
@@ -170,16 +189,112 @@ pub struct Names {
     pub unit: String,
 }
 
+/// Names that no dedicated instance has, whatever the settings add: its label stands in the operator's
+/// own zone, where these mean something.
+pub const RESERVED: &[&str] = &[
+    "production",
+    "prod",
+    "www",
+    "api",
+    "mail",
+    "ftp",
+    "admin",
+    "administrator",
+    "autoconfig",
+    "autodiscover",
+    "cpanel",
+    "dns",
+    "hostmaster",
+    "imap",
+    "localhost",
+    "mta-sts",
+    "mx",
+    "ns",
+    "ns1",
+    "ns2",
+    "ns3",
+    "ns4",
+    "pop",
+    "pop3",
+    "postmaster",
+    "root",
+    "sftp",
+    "smtp",
+    "ssh",
+    "vpn",
+    "webmail",
+    "whm",
+    "wpad",
+];
+
 /// Longest name of a user that Debian's `useradd` takes.
 const USER_MOST: usize = 32;
 
 impl Names {
+    /// The label of an instance that may be called so.
+    ///
+    /// # Errors
+    /// When it is none, is kept for the zone's own use ([`RESERVED`] and `more`), or is the root domain's
+    /// own, however that is written.
+    pub fn allowed(text: &str, root: &RootDomain, more: &[String]) -> Result<Subdomain, FqdnError> {
+        let wrong = |why| FqdnError::Label {
+            domain: text.chars().take(80).collect(),
+            why,
+        };
+        let plain = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+        if plain == root.0 {
+            return Err(FqdnError::NotBelow {
+                domain: text.to_owned(),
+                root: root.clone(),
+            });
+        }
+        let name = Subdomain::parse(text).map_err(wrong)?;
+        let mut reserved: Vec<String> = RESERVED.iter().map(|name| (*name).to_owned()).collect();
+        reserved.extend_from_slice(more);
+        name.allowed(&reserved, Some(root.as_str())).map_err(wrong)
+    }
+
+    /// The names as a registry gives them back: each is read again.
+    ///
+    /// # Errors
+    /// When one of them is none.
+    pub fn stored(
+        name: Subdomain,
+        instance: &str,
+        domain: &str,
+        database: DbName,
+        user: &str,
+        unit: &str,
+    ) -> Result<Self, FqdnError> {
+        let wrong = |why| FqdnError::Label {
+            domain: domain.to_owned(),
+            why,
+        };
+        let bare = unit.strip_suffix(".service").unwrap_or(unit);
+        Subdomain::parse(bare).map_err(wrong)?;
+        Subdomain::parse(user).map_err(wrong)?;
+        Ok(Self {
+            instance: Subdomain::parse(instance).map_err(wrong)?,
+            domain: RootDomain::parse(domain)?.0,
+            database,
+            user: user.to_owned(),
+            unit: format!("{bare}.service"),
+            name,
+        })
+    }
+
     /// The names of the instance called `name`.
     ///
     /// # Errors
     /// When a pattern makes something of it that is no such name: one over 63 bytes, for instance, which
     /// PostgreSQL would cut silently.
-    pub fn of(name: Subdomain, purpose: Purpose, version: &str, root: &RootDomain, naming: &Naming) -> Result<Self, FqdnError> {
+    pub fn of(
+        name: Subdomain,
+        purpose: Purpose,
+        version: &str,
+        root: &RootDomain,
+        naming: &Naming,
+    ) -> Result<Self, FqdnError> {
         let fill = |pattern: &str| {
             pattern
                 .replace("{kind}", purpose.prefix())
@@ -212,9 +327,9 @@ fn user_of(instance: &Subdomain) -> String {
         return text.to_owned();
     }
     // FNV-1a, 32 bits: 8 letters tell apart what shares its first 23.
-    let sum = text
-        .bytes()
-        .fold(0x811c_9dc5_u32, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let sum = text.bytes().fold(0x811c_9dc5_u32, |sum, byte| {
+        (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
     let kept = text.get(..USER_MOST - 9).unwrap_or(text).trim_end_matches('-');
     format!("{kept}-{sum:08x}")
 }

@@ -31,12 +31,6 @@ pub struct Site<'a> {
     pub mark: &'a str,
 }
 
-/// What every site needs once in the `http` context, as a file of its own in `conf.d`: `map` can't be
-/// said twice, so that no site brings it along.
-pub fn http_context() -> &'static str {
-    "map $http_upgrade $vigie_connection_upgrade {\n    default upgrade;\n    '' close;\n}\n"
-}
-
 /// The site's text.
 ///
 /// # Errors
@@ -44,8 +38,13 @@ pub fn http_context() -> &'static str {
 pub fn site(site: &Site<'_>) -> Result<String, Unwritable> {
     let name = site.names.instance.as_str();
     let domain = &site.names.domain;
+    // `map` is of the whole http context, and can't be said twice: each site has one of its own.
+    let map = format!(
+        "map $http_upgrade ${} {{\n    default upgrade;\n    '' close;\n}}\n",
+        upgrade(name)
+    );
     let mut text = format!(
-        "# {}\nupstream {name} {{\n    server 127.0.0.1:{};\n}}\nupstream {name}-gevent {{\n    server 127.0.0.1:{};\n}}\n",
+        "# {}\n{map}upstream {name} {{\n    server 127.0.0.1:{};\n}}\nupstream {name}-gevent {{\n    server 127.0.0.1:{};\n}}\n",
         site.mark, site.ports.http, site.ports.gevent
     );
     let challenge = match site.webroot {
@@ -74,14 +73,20 @@ pub fn site(site: &Site<'_>) -> Result<String, Unwritable> {
     Ok(text)
 }
 
+/// The variable that says whether a connection is upgraded. A name has no `_`, so two never meet in one.
+fn upgrade(instance: &str) -> String {
+    format!("vigie_{}", instance.replace('-', "_"))
+}
+
 /// What is the same with and without TLS.
 fn served(site: &Site<'_>, more: &str) -> String {
     let name = site.names.instance.as_str();
     let headers = "        proxy_set_header Host $http_host;\n        proxy_set_header X-Forwarded-Host $http_host;\n        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n        proxy_set_header X-Forwarded-Proto $scheme;\n        proxy_set_header X-Real-IP $remote_addr;\n";
     format!(
-        "{more}    client_max_body_size {body}m;\n    proxy_read_timeout 720s;\n    proxy_connect_timeout 720s;\n    proxy_send_timeout 720s;\n    proxy_max_temp_file_size 0;\n    gzip on;\n    gzip_types text/css text/plain text/xml application/xml application/json application/javascript image/svg+xml;\n    location {gevent} {{\n        proxy_pass http://{name}-gevent;\n        proxy_http_version 1.1;\n        proxy_set_header Upgrade $http_upgrade;\n        proxy_set_header Connection $vigie_connection_upgrade;\n{headers}    }}\n    location ^~ /web/database {{\n        return 403;\n    }}\n    location / {{\n        proxy_pass http://{name};\n        proxy_redirect off;\n{headers}    }}\n",
+        "{more}    client_max_body_size {body}m;\n    proxy_read_timeout 720s;\n    proxy_connect_timeout 720s;\n    proxy_send_timeout 720s;\n    proxy_max_temp_file_size 0;\n    gzip on;\n    gzip_types text/css text/plain text/xml application/xml application/json application/javascript image/svg+xml;\n    location {gevent} {{\n        proxy_pass http://{name}-gevent;\n        proxy_http_version 1.1;\n        proxy_set_header Upgrade $http_upgrade;\n        proxy_set_header Connection ${upgrade};\n{headers}    }}\n    location ^~ /web/database {{\n        return 403;\n    }}\n    location / {{\n        proxy_pass http://{name};\n        proxy_redirect off;\n{headers}    }}\n",
         body = site.body_mib,
         gevent = site.series.gevent_path(),
+        upgrade = upgrade(name),
     )
 }
 

@@ -37,9 +37,9 @@ impl Default for Floor {
 
 /// What an instance of two workers takes: 500 MB to 1 GB of memory, 2 GB of disk at first (the operators'
 /// guide). Less than the upper figure is a warning.
-pub const USUAL_MEMORY: u64 = 1024 * MIB;
+pub(super) const USUAL_MEMORY: u64 = 1024 * MIB;
 /// See [`USUAL_MEMORY`].
-pub const USUAL_DISK: u64 = 2048 * MIB;
+pub(super) const USUAL_DISK: u64 = 2048 * MIB;
 
 /// What would be short.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 use super::*;
-use crate::domain::names::{DbName, RemotePath, Subdomain};
 use crate::domain::Secret;
+use crate::domain::names::{DbName, RemotePath, Subdomain};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -66,10 +66,23 @@ fn the_root_domain_can_not_be_named() {
 
 #[test]
 fn what_is_no_domain_is_no_root() {
-    for wrong in ["", "org", ".org", "a..b", "exa mple.org", "-a.org", "a;b.org", "ex\u{430}mple.org", "a.org\n"] {
+    for wrong in [
+        "",
+        "org",
+        ".org",
+        "a..b",
+        "exa mple.org",
+        "-a.org",
+        "a;b.org",
+        "ex\u{430}mple.org",
+        "a.org\n",
+    ] {
         assert!(RootDomain::parse(wrong).is_err(), "{wrong}");
     }
-    assert_eq!(RootDomain::parse("xn--bcher-kva.example").unwrap().as_str(), "xn--bcher-kva.example");
+    assert_eq!(
+        RootDomain::parse("xn--bcher-kva.example").unwrap().as_str(),
+        "xn--bcher-kva.example"
+    );
 }
 
 proptest! {
@@ -89,13 +102,35 @@ fn ports_are_neither_reserved_nor_listened_at_nor_common() {
     let ranges = PortRanges::default();
     let set = |ports: &[u16]| ports.iter().copied().collect::<BTreeSet<_>>();
     let ports = ranges.pick(&set(&[2100]), &set(&[2101, 8072])).unwrap();
-    assert_eq!(ports, Ports { http: 2102, gevent: 8073 });
+    assert_eq!(
+        ports,
+        Ports {
+            http: 2102,
+            gevent: 8073
+        }
+    );
     let below: Vec<u16> = (8072..8080).collect();
-    assert_eq!(ranges.pick(&set(&below), &set(&[])).unwrap().gevent, 8082, "8080 and 8081 are others'");
-    let narrow = PortRanges { http: 2100..=2101, gevent: 2100..=2102 };
-    assert_eq!(narrow.pick(&set(&[]), &set(&[])).unwrap(), Ports { http: 2100, gevent: 2101 });
+    assert_eq!(
+        ranges.pick(&set(&below), &set(&[])).unwrap().gevent,
+        8082,
+        "8080 and 8081 are others'"
+    );
+    let narrow = PortRanges {
+        http: 2100..=2101,
+        gevent: 2100..=2102,
+    };
+    assert_eq!(
+        narrow.pick(&set(&[]), &set(&[])).unwrap(),
+        Ports {
+            http: 2100,
+            gevent: 2101
+        }
+    );
     let error = narrow.pick(&set(&[2100]), &set(&[2100, 2101])).unwrap_err().to_string();
-    assert_eq!(error, "no HTTP port is free from 2100 to 2101: 1 are reserved, 1 more have a listener");
+    assert_eq!(
+        error,
+        "no HTTP port is free from 2100 to 2101: 1 are reserved, 1 more have a listener"
+    );
 }
 
 const GIB: u64 = 1024 * 1024 * 1024;
@@ -103,22 +138,51 @@ const GIB: u64 = 1024 * 1024 * 1024;
 #[test]
 fn advice_is_the_operators_guide() {
     let advised = |memory: u64| {
-        Machine { memory, memory_free: memory, disk_free: memory, cores: 4 }.advised()
+        Machine {
+            memory,
+            memory_free: memory,
+            disk_free: memory,
+            cores: 4,
+        }
+        .advised()
     };
     assert_eq!(advised(4 * GIB), (2, Some(3)));
     assert_eq!(advised(8 * GIB), (4, Some(6)));
     assert_eq!(advised(16 * GIB), (8, None));
-    assert_eq!(advised(4 * GIB - 200 * 1024 * 1024), (2, Some(3)), "a machine sold as 4 GB");
+    assert_eq!(
+        advised(4 * GIB - 200 * 1024 * 1024),
+        (2, Some(3)),
+        "a machine sold as 4 GB"
+    );
 }
 
 #[test]
 fn what_is_short_is_said_and_below_the_floor_refused() {
-    let machine = Machine { memory: 4 * GIB, memory_free: GIB / 2, disk_free: GIB / 2, cores: 2 };
+    let machine = Machine {
+        memory: 4 * GIB,
+        memory_free: GIB / 2,
+        disk_free: GIB / 2,
+        cores: 2,
+    };
     let found = machine.shortages(3, &Floor::default());
-    assert!(matches!(&found[0], Shortage::Refusal(why) if why.contains("512 MiB of disk are free, the floor is 1024 MiB")), "{found:?}");
-    assert!(matches!(&found[1], Shortage::Warning(why) if why.contains("512 MiB of memory")), "{found:?}");
-    assert!(matches!(&found[2], Shortage::Warning(why) if why.contains("up to 3 are advised")), "{found:?}");
-    let roomy = Machine { memory: 16 * GIB, memory_free: 8 * GIB, disk_free: 50 * GIB, cores: 8 };
+    assert!(
+        matches!(&found[0], Shortage::Refusal(why) if why.contains("512 MiB of disk are free, the floor is 1024 MiB")),
+        "{found:?}"
+    );
+    assert!(
+        matches!(&found[1], Shortage::Warning(why) if why.contains("512 MiB of memory")),
+        "{found:?}"
+    );
+    assert!(
+        matches!(&found[2], Shortage::Warning(why) if why.contains("up to 3 are advised")),
+        "{found:?}"
+    );
+    let roomy = Machine {
+        memory: 16 * GIB,
+        memory_free: 8 * GIB,
+        disk_free: 50 * GIB,
+        cores: 8,
+    };
     assert_eq!(roomy.shortages(7, &Floor::default()), []);
     assert_eq!(Sizing::of(&machine, 2).workers, 2);
     assert_eq!(Sizing::of(&roomy, 2).workers, 4);
@@ -138,8 +202,16 @@ fn conf(addons: &[RemotePath], password: &Secret, host: &str, data: &RemotePath)
         db_user: "prod-acme",
         db_password: Some(password),
         master_password_hash: &hash,
-        ports: Ports { http: 2100, gevent: 8072 },
-        sizing: Sizing { workers: 2, cron_threads: 1, memory_soft: 640, memory_hard: 1152 },
+        ports: Ports {
+            http: 2100,
+            gevent: 8072,
+        },
+        sizing: Sizing {
+            workers: 2,
+            cron_threads: 1,
+            memory_soft: 640,
+            memory_hard: 1152,
+        },
         addons,
         data_dir: data,
         log_file: &path("/srv/odoo.log"),
@@ -162,7 +234,10 @@ fn read_back(text: &str) -> std::collections::BTreeMap<String, String> {
         }
         let at = line.find(['=', ':']).unwrap();
         let key = line[..at].trim().to_lowercase();
-        assert!(found.insert(key.clone(), line[at + 1..].trim().to_owned()).is_none(), "{key} twice");
+        assert!(
+            found.insert(key.clone(), line[at + 1..].trim().to_owned()).is_none(),
+            "{key} twice"
+        );
         last = Some(key);
     }
     found
@@ -181,7 +256,10 @@ fn odoo_reads_what_was_meant() {
     assert_eq!(read["proxy_mode"], "True");
     assert_eq!(read["http_interface"], "127.0.0.1");
     let older = Series(15);
-    assert_eq!((older.gevent_key(), older.gevent_path()), ("longpolling_port", "/longpolling"));
+    assert_eq!(
+        (older.gevent_key(), older.gevent_path()),
+        ("longpolling_port", "/longpolling")
+    );
     for wrong in ["", " a", "a\nadmin_passwd = x", "a\r", "None", "a\u{0}"] {
         let password = Secret::new(wrong.to_owned());
         assert!(conf(&addons, &password, "db", &path("/d")).is_err(), "{wrong:?}");
@@ -210,15 +288,37 @@ proptest! {
 fn units_and_sites_take_plain_paths_only() {
     let names = names("acme").unwrap();
     let fine = path("/srv/odoo/prod-acme");
-    for wrong in ["/srv/a b", "/srv/$HOME", "/srv/%i", "/srv/a;b", "/srv/a\"b", "/srv/{x}", "/srv/a\\b", "/srv/\u{e9}"] {
+    for wrong in [
+        "/srv/a b",
+        "/srv/$HOME",
+        "/srv/%i",
+        "/srv/a;b",
+        "/srv/a\"b",
+        "/srv/{x}",
+        "/srv/a\\b",
+        "/srv/\u{e9}",
+    ] {
         let wrong = path(wrong);
-        let unit = ServiceUnit { names: &names, folder: &wrong, python: &fine, odoo_bin: &fine, conf: &fine, mark: "m" };
+        let unit = ServiceUnit {
+            names: &names,
+            folder: &wrong,
+            python: &fine,
+            odoo_bin: &fine,
+            conf: &fine,
+            mark: "m",
+        };
         assert!(service_unit(&unit).is_err(), "{wrong}");
         let made = Site {
             names: &names,
             series: Series(16),
-            ports: Ports { http: 2100, gevent: 8072 },
-            certificate: Some(Certificate { chain: &wrong, key: &fine }),
+            ports: Ports {
+                http: 2100,
+                gevent: 8072,
+            },
+            certificate: Some(Certificate {
+                chain: &wrong,
+                key: &fine,
+            }),
             webroot: None,
             body_mib: 128,
             mark: "m",
@@ -234,8 +334,14 @@ fn a_site_with_a_certificate_sends_plain_http_to_it() {
     let mut made = Site {
         names: &names,
         series: Series(16),
-        ports: Ports { http: 2100, gevent: 8072 },
-        certificate: Some(Certificate { chain: &chain, key: &key }),
+        ports: Ports {
+            http: 2100,
+            gevent: 8072,
+        },
+        certificate: Some(Certificate {
+            chain: &chain,
+            key: &key,
+        }),
         webroot: Some(&root),
         body_mib: 128,
         mark: "vigie job 7",
@@ -255,4 +361,264 @@ fn a_site_with_a_certificate_sends_plain_http_to_it() {
     let plain = site(&made).unwrap();
     assert!(!plain.contains("443") && !plain.contains("301"), "{plain}");
     assert_eq!(text.matches('{').count(), text.matches('}').count());
+}
+
+/// What someone may type as a name, and what becomes of it: refused, always.
+const HOSTILE_NAMES: [&str; 66] = [
+    "",
+    " ",
+    "-",
+    "-a",
+    "a-",
+    "--help",
+    "a b",
+    "a\tb",
+    "a\nb",
+    "a\r\nb",
+    "a\0b",
+    "a;b",
+    "a&b",
+    "a|b",
+    "a>b",
+    "a<b",
+    "a`id`",
+    "$(id)",
+    "${HOME}",
+    "$HOME",
+    "a$b",
+    "a'b",
+    "a\"b",
+    "a\\b",
+    "a/b",
+    "../a",
+    "a/..",
+    "..",
+    ".",
+    "a.b",
+    "a..b",
+    "a%b",
+    "%i",
+    "a@b",
+    "a:b",
+    "a,b",
+    "a=b",
+    "a*b",
+    "a?b",
+    "[a]",
+    "{a}",
+    "(a)",
+    "~a",
+    "#a",
+    "!a",
+    "a^b",
+    "a+b",
+    "a_b",
+    "ACME",
+    "Acme",
+    "\u{e9}cole",
+    "\u{430}cme",
+    "acm\u{435}",
+    "a\u{200b}b",
+    "a\u{202e}b",
+    "\u{ff41}cme",
+    "xn--acme",
+    "ab--cd",
+    "example.org",
+    "EXAMPLE.ORG",
+    "example.org.",
+    "Example.Org.",
+    "acme.example.org",
+    "*",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "@",
+];
+
+#[test]
+fn every_hostile_name_is_refused_with_a_reason() {
+    for name in HOSTILE_NAMES {
+        let refused = Names::allowed(name, &root(), &[]).expect_err(name).to_string();
+        assert!(refused.len() > 10, "{name:?}: {refused}");
+        assert!(
+            !refused.contains('\n') && !refused.contains('\0'),
+            "{name:?}: {refused:?}"
+        );
+    }
+    assert_eq!(HOSTILE_NAMES[64].len(), 64, "a label that DNS would not carry");
+}
+
+#[test]
+fn reserved_names_are_refused_whatever_the_settings_say() {
+    for name in RESERVED {
+        assert!(Names::allowed(name, &root(), &[]).is_err(), "{name}");
+    }
+    for name in [
+        "production",
+        "prod",
+        "www",
+        "api",
+        "mail",
+        "ftp",
+        "admin",
+        "ns1",
+        "autodiscover",
+    ] {
+        assert!(RESERVED.contains(&name), "{name}");
+    }
+    // The root domain's own label would be read as the root.
+    assert!(Names::allowed("example", &root(), &[]).is_err());
+    let more = ["intern".to_owned()];
+    assert!(Names::allowed("intern", &root(), &more).is_err());
+    assert!(Names::allowed("intern", &root(), &[]).is_ok());
+    assert_eq!(Names::allowed("client-1", &root(), &more).unwrap().as_str(), "client-1");
+}
+
+#[test]
+fn hostile_branches_repositories_and_modules_are_refused() {
+    for branch in [
+        "",
+        "-b",
+        "--upload-pack=id",
+        "a b",
+        "a;b",
+        "a..b",
+        "..",
+        "../x",
+        "/a",
+        "a/",
+        "a//b",
+        ".a",
+        "a/.b",
+        "a.lock",
+        "a\nb",
+        "a`b`",
+        "$(id)",
+        "a~1",
+        "a^",
+        "a:b",
+        "a?",
+        "a*",
+        "[a]",
+        "a\\b",
+        "a@{1}",
+        "\u{e9}",
+        "a.",
+    ] {
+        assert!(Branch::parse(branch).is_err(), "{branch:?}");
+    }
+    for branch in ["16.0", "saas-17.2", "feature/x_1", "v1.0+2"] {
+        assert!(Branch::parse(branch).is_ok(), "{branch:?}");
+    }
+    for repository in [
+        "",
+        "ext::sh -c id",
+        "file:///etc",
+        "/srv/odoo",
+        "../odoo",
+        "http://h/p",
+        "https://",
+        "https:///p",
+        "https://-x/p",
+        "https://user:pw@h/p",
+        "ssh://-oProxyCommand=id/p",
+        "git@-x:p",
+        "git@h",
+        "https://h/a b",
+        "https://h/a;b",
+        "https://h/$(id)",
+        "https://h/a\nb",
+        "https://h/../p",
+        "https://h::1/p",
+    ] {
+        assert!(Repository::parse(repository).is_err(), "{repository:?}");
+    }
+    for repository in [
+        "https://github.com/odoo/odoo.git",
+        "ssh://git@h.example/p",
+        "git@h.example:odoo/odoo.git",
+    ] {
+        assert!(Repository::parse(repository).is_ok(), "{repository:?}");
+    }
+    for module in ["", "-a", "a,b", "a b", "a;b", "1a", "A", "a.b", "a/b", "\u{e9}"] {
+        assert!(Module::parse(module).is_err(), "{module:?}");
+    }
+    assert!(Module::parse("l10n_ar").is_ok());
+}
+
+#[test]
+fn what_a_registry_gives_back_is_read_again() {
+    let names = names("acme").unwrap();
+    let again = |domain: &str, user: &str, unit: &str| {
+        Names::stored(
+            names.name.clone(),
+            "prod-acme",
+            domain,
+            names.database.clone(),
+            user,
+            unit,
+        )
+    };
+    assert_eq!(
+        again("acme.example.org", "prod-acme", "odoo16-prod-acme.service").unwrap(),
+        names
+    );
+    for (domain, user, unit) in [
+        ("acme.example.org; id", "prod-acme", "u.service"),
+        ("acme.example.org", "root;id", "u.service"),
+        ("acme.example.org", "prod-acme", "../u.service"),
+        ("acme.example.org", "prod-acme", "--now"),
+    ] {
+        assert!(again(domain, user, unit).is_err(), "{domain} {user} {unit}");
+    }
+}
+
+proptest! {
+    /// Whatever paths an operator gives: unit and site are read back as they were meant, or refused.
+    #[test]
+    fn units_and_sites_are_read_back_as_meant(folder in "/[ -~]{1,30}", chain in "/[ -~\\n]{1,30}") {
+        let names = names("acme").unwrap();
+        let (Ok(folder), Ok(chain)) = (RemotePath::parse(&folder), RemotePath::parse(&chain)) else { return Ok(()) };
+        let fine = path("/srv/odoo/prod-acme/x");
+        let unit = ServiceUnit { names: &names, folder: &folder, python: &fine, odoo_bin: &fine, conf: &fine, mark: "m" };
+        if let Ok(text) = service_unit(&unit) {
+            // As systemd reads it: a key a line, the value's words split at blanks, no quote, `%` or `$` left.
+            let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).map(str::to_owned);
+            prop_assert_eq!(value("WorkingDirectory=").unwrap(), folder.as_str());
+            prop_assert_eq!(value("ExecStart=").unwrap().split(' ').count(), 4);
+            prop_assert!(!text.contains(['%', '$', '"', '\'', '\\']));
+            prop_assert_eq!(text.lines().filter(|line| line.starts_with("ExecStart=")).count(), 1);
+        }
+        let made = Site {
+            names: &names,
+            series: Series(16),
+            ports: Ports { http: 2100, gevent: 8072 },
+            certificate: Some(Certificate { chain: &chain, key: &fine }),
+            webroot: Some(&folder),
+            body_mib: 128,
+            mark: "m",
+        };
+        if let Ok(text) = site(&made) {
+            // As nginx reads it: words up to `;`, blocks in braces.
+            let value = |key: &str| text.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_suffix(';'));
+            prop_assert_eq!(value("ssl_certificate ").unwrap(), chain.as_str());
+            prop_assert_eq!(value("root ").unwrap(), folder.as_str());
+            prop_assert_eq!(text.matches('{').count(), text.matches('}').count());
+            let named: Vec<&str> = text.lines().filter_map(|l| l.trim().strip_prefix("server_name ")).collect();
+            prop_assert_eq!(named, vec!["acme.example.org;", "acme.example.org;"]);
+        }
+    }
+
+    /// Whatever stands in a name, a root or a pattern: the domain is one label below the root, or there is none.
+    #[test]
+    fn the_root_is_never_what_comes_out(name in "[a-z0-9.-]{0,20}|\\PC{0,20}", more in "[a-z.]{0,12}") {
+        let root = RootDomain::parse("example.org").unwrap();
+        for text in [name.clone(), format!("{name}.example.org"), format!("{more}{name}"), name.to_uppercase()] {
+            if let Ok(label) = Names::allowed(&text, &root, &[]) {
+                let names = Names::of(label.clone(), Purpose::Development, "16", &root, &Naming::default());
+                let Ok(names) = names else { continue };
+                prop_assert_eq!(&names.domain, &format!("{label}.example.org"));
+                prop_assert!(names.domain != "example.org" && !label.as_str().contains('.'));
+                prop_assert!(names.database.as_str() != "example.org" && names.unit.ends_with(".service"));
+            }
+        }
+    }
 }

@@ -101,6 +101,13 @@ pub const TABLES: &[Table] = &[
         secret: &["admin_password"],
     },
     Table::open(
+        "saas_dedicated",
+        &[
+            "instance_id", "host_id", "held", "purpose", "label", "domain", "odoo_series", "http_port", "gevent_port",
+            "unit", "os_user", "folder", "tls", "dns", "mark", "dns_record", "certificate_end",
+        ],
+    ),
+    Table::open(
         "saas_health_check",
         &[
             "id", "server_id", "check_date", "status", "reason", "latency_ms", "answered", "report",
@@ -258,6 +265,13 @@ pub fn cells(deed: Deed) -> Vec<Cell> {
                     "url", "admin_login", "admin_password", "state", "created_at",
                 ],
             ),
+            insert(
+                "saas_dedicated",
+                &[
+                    "instance_id", "host_id", "purpose", "label", "domain", "odoo_series", "http_port",
+                    "gevent_port", "unit", "os_user", "folder", "tls", "dns",
+                ],
+            ),
             INSTANCE_STATE,
             NEW_CUSTOMER,
         ]),
@@ -316,6 +330,7 @@ pub fn cells(deed: Deed) -> Vec<Cell> {
             INSTANCE_STATE,
             update("saas_instance", &["database_oid", "database_uuid", "size_bytes"]),
             delete("saas_instance"),
+            update("saas_dedicated", &["mark", "dns_record", "certificate_end"]),
             TEMPLATE_STATE,
             update(
                 "saas_template",

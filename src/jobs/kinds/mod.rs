@@ -2,6 +2,7 @@
 
 mod clone;
 mod common;
+mod dedicated;
 mod filestore;
 mod freeze;
 mod identity;
@@ -24,6 +25,8 @@ pub fn steps_of(kind: JobKind) -> Vec<Box<dyn Step>> {
     match kind {
         JobKind::InstanceCreate => instance_create::steps(),
         JobKind::InstanceDelete => instance_delete::steps(),
+        JobKind::DedicatedCreate => dedicated::create_steps(),
+        JobKind::DedicatedDelete => dedicated::delete_steps(),
         JobKind::TemplateCreate => template_create::steps(),
         JobKind::TemplateAdopt => freeze::adopt_steps(),
         JobKind::TemplateThaw => freeze::thaw_steps(),
@@ -45,13 +48,13 @@ fn at_end(job: &Job, state: JobState) -> Vec<Consequence> {
     }
     let first = job.steps.first().map_or(&Value::Null, |step| &step.data);
     match job.spec.kind() {
-        JobKind::InstanceCreate => {
+        JobKind::InstanceCreate | JobKind::DedicatedCreate => {
             let id = job.spec.instance_id();
             id.map(|id| Consequence::InstanceState(id, InstanceState::Failed))
                 .into_iter()
                 .collect()
         }
-        JobKind::InstanceDelete => {
+        JobKind::InstanceDelete | JobKind::DedicatedDelete => {
             let was = job.spec.instance_id().zip(instance_delete::was(first));
             was.map(|(id, was)| Consequence::InstanceState(id, was))
                 .into_iter()

@@ -5,6 +5,7 @@ use super::catalog;
 use super::db::{Done, Tx, args, audit, difference};
 use super::instances::{self, check_place, taken};
 use crate::domain::capacity::Thresholds;
+use crate::domain::dedicated::DedicatedFacts;
 use crate::domain::instance::{Instance, InstanceState};
 use crate::domain::template::{TemplateFacts, TemplateState};
 use crate::domain::{InstanceId, SecretRef, ServerId, TemplateId};
@@ -52,6 +53,7 @@ pub(super) async fn apply(
                 database_uuid,
                 size_bytes,
             } => instance_facts(tx, notes, *id, *database_oid, database_uuid.as_deref(), *size_bytes).await?,
+            Consequence::DedicatedFacts(id, facts) => dedicated_facts(tx, notes, *id, facts).await?,
             Consequence::InstanceRemoved(id) => instance_removed(tx, notes, *id).await?,
             Consequence::TemplateState(id, state) => template_state(tx, notes, *id, *state).await?,
             Consequence::TemplateFacts(id, facts) => template_facts(tx, notes, *id, facts).await?,
@@ -183,6 +185,29 @@ async fn instance_facts(
         return Ok(());
     }
     instance_row(notes, &row, "instance.facts", Some(from), Some(to));
+    Ok(())
+}
+
+async fn dedicated_facts(tx: &Tx<'_>, notes: &mut Notes, id: InstanceId, facts: &DedicatedFacts) -> Result<()> {
+    let Some(row) = instance(tx, id).await? else {
+        return Ok(());
+    };
+    tx.exec(
+        "UPDATE saas_dedicated SET mark = coalesce($1, mark), dns_record = coalesce($2, dns_record),
+             certificate_end = coalesce($3, certificate_end) WHERE instance_id = $4",
+        args![
+            facts.mark.clone(),
+            facts.dns_record.clone(),
+            facts.certificate_end,
+            id.0
+        ],
+    )
+    .await?;
+    let known = |i: &Instance| serde_json::to_value(i.spec.dedicated().map(|d| &d.facts)).unwrap_or(Value::Null);
+    let (from, to) = difference(&known(&row), &known(&instances::by_id(tx, id).await?));
+    if to != json!({}) {
+        instance_row(notes, &row, "instance.facts", Some(from), Some(to));
+    }
     Ok(())
 }
 

@@ -4,16 +4,24 @@ use super::db::{Attempt, Done, Tx, args, mutate, refuse_open_job, unreadable};
 use super::fault::Fault;
 use super::pool::Store;
 use crate::domain::capacity::{Thresholds, can_host};
+use crate::domain::dedicated::{DedicatedFacts, DedicatedSpec};
 use crate::domain::instance::{Instance, InstanceSpec, InstanceState};
 use crate::domain::template::TemplateState;
 use crate::domain::{CustomerId, InstanceId, PlanId, SafeText, SecretRef, ServerId, TemplateId};
+use crate::registry::dedicated::{Stored, dedicated_taken};
 use crate::registry::{Op, RegistryError, Result};
 use jiff::Timestamp;
 use serde_json::json;
+use std::collections::BTreeSet;
 use tokio_postgres::Row;
 
 const COLUMNS: &str = "id, version, name, customer_id, plan_id, template_id, server_id, database_name, subdomain, url,
     admin_login, admin_password, state, database_oid, database_uuid, size_bytes, created_at";
+
+/// What a dedicated instance is besides: beside the instance's own columns, all null for others.
+const DEDICATED: &str =
+    "purpose, label, domain, odoo_series, http_port, gevent_port, unit, os_user, folder, tls, dns, mark,
+    dns_record, certificate_end";
 
 /// A state from its word.
 fn state_of(word: &str) -> Result<InstanceState> {
@@ -41,13 +49,14 @@ fn read(row: &Row) -> Result<Instance> {
             name: SafeText::new(at(row, 2)?),
             customer_id: at::<Option<i64>>(row, 3)?.map(CustomerId),
             plan_id: at::<Option<i64>>(row, 4)?.map(PlanId),
-            template_id: TemplateId(at(row, 5)?),
+            template_id: at::<Option<i64>>(row, 5)?.map(TemplateId),
             server_id: ServerId(at(row, 6)?),
             database_name: at::<&str>(row, 7)?.parse().map_err(|e| bad(&e))?,
             subdomain: at::<&str>(row, 8)?.parse().map_err(|e| bad(&e))?,
             url: at(row, 9)?,
             admin_login: at(row, 10)?,
             admin_password: at::<&str>(row, 11)?.parse().map_err(|e| bad(&e))?,
+            dedicated: dedicated(row)?.map(Box::new),
         },
         state: state_of(at(row, 12)?)?,
         database_oid: at::<Option<i64>>(row, 13)?
@@ -60,10 +69,47 @@ fn read(row: &Row) -> Result<Instance> {
     })
 }
 
+/// What is written down of a dedicated one, each part read again.
+fn dedicated(row: &Row) -> Result<Option<DedicatedSpec>> {
+    let unread = |e: &dyn std::fmt::Display| unreadable("a dedicated instance", e);
+    let maybe = |at: usize| row.try_get::<_, Option<String>>(at).map_err(|e| unread(&e));
+    let text = |at: usize| maybe(at).map(Option::unwrap_or_default);
+    let port = |at: usize| {
+        let number = row.try_get::<_, i64>(at).map_err(|e| unread(&e))?;
+        u16::try_from(number).map_err(|e| unread(&e))
+    };
+    let Some(purpose) = maybe(17)? else {
+        return Ok(None);
+    };
+    let stored = Stored {
+        name: text(8)?,
+        database: text(7)?,
+        purpose,
+        label: text(18)?,
+        domain: text(19)?,
+        series: port(20)?,
+        ports: (port(21)?, port(22)?),
+        unit: text(23)?,
+        os_user: text(24)?,
+        folder: text(25)?,
+        tls: text(26)?,
+        dns: text(27)?,
+        facts: DedicatedFacts {
+            mark: maybe(28)?,
+            dns_record: maybe(29)?,
+            certificate_end: row.try_get(30).map_err(|e| unread(&e))?,
+        },
+    };
+    stored.spec().map(Some).map_err(|why| unread(&why))
+}
+
 async fn select(tx: &Tx<'_>, rest: &str, params: &[super::db::Arg<'_>]) -> Result<Vec<Instance>> {
     let rows = tx
         .rows(
-            &format!("SELECT {} FROM saas_instance {rest}", tx.columns(COLUMNS)),
+            &format!(
+                "SELECT {}, {DEDICATED} FROM saas_instance LEFT JOIN saas_dedicated ON instance_id = id {rest}",
+                tx.columns(COLUMNS)
+            ),
             params,
         )
         .await?;
@@ -116,7 +162,17 @@ pub(super) async fn called(tx: &Tx<'_>, word: &str) -> Result<Vec<Instance>> {
 /// transaction ends.
 pub(super) async fn check_place(tx: &Tx<'_>, spec: &InstanceSpec, thresholds: &Thresholds) -> Result<()> {
     let server = super::servers::held(tx, spec.server_id).await?;
-    let template = super::catalog::template_held(tx, spec.template_id).await?;
+    let room = can_host(&server, thresholds.provision_free_percent).map_err(|why| {
+        RegistryError::Rule(format!(
+            "server {} takes no new instance: {why} ({} of {} places taken)",
+            server.spec.code, server.instance_count, server.spec.max_instances
+        ))
+    });
+    // A dedicated one is made from no template.
+    let Some(template) = spec.template_id else {
+        return room;
+    };
+    let template = super::catalog::template_held(tx, template).await?;
     if template.spec.server_id != spec.server_id {
         let other = super::servers::by_id(tx, template.spec.server_id).await?;
         return Err(RegistryError::Rule(format!(
@@ -131,12 +187,7 @@ pub(super) async fn check_place(tx: &Tx<'_>, spec: &InstanceSpec, thresholds: &T
             template.state.word()
         )));
     }
-    can_host(&server, thresholds.provision_free_percent).map_err(|why| {
-        RegistryError::Rule(format!(
-            "server {} takes no new instance: {why} ({} of {} places taken)",
-            server.spec.code, server.instance_count, server.spec.max_instances
-        ))
-    })
+    room
 }
 
 /// A violated constraint of an instance, as the operator reads it.
@@ -150,6 +201,7 @@ pub(super) fn taken(spec: &InstanceSpec, e: Fault) -> RegistryError {
             what: "subdomain",
             value: spec.subdomain.to_string(),
         },
+        Some(m) if m.starts_with("saas_dedicated_") || m == "vigie: port taken" => dedicated_taken(spec, m),
         Some("vigie: no place") => {
             RegistryError::Rule("the server takes no new instance: all of its places are taken".to_owned())
         }
@@ -169,7 +221,7 @@ pub(super) async fn insert(tx: &Tx<'_>, spec: &InstanceSpec, at: Timestamp) -> R
                 spec.name.as_str(),
                 spec.customer_id.map(|c| c.0),
                 spec.plan_id.map(|p| p.0),
-                spec.template_id.0,
+                spec.template_id.map(|t| t.0),
                 spec.server_id.0,
                 spec.database_name.as_str(),
                 spec.subdomain.as_str(),
@@ -181,7 +233,53 @@ pub(super) async fn insert(tx: &Tx<'_>, spec: &InstanceSpec, at: Timestamp) -> R
         )
         .await
         .map_err(|e| taken(spec, e))?;
-    super::catalog::made(row.as_ref()).map(InstanceId)
+    let id = super::catalog::made(row.as_ref()).map(InstanceId)?;
+    if let Some(dedicated) = spec.dedicated() {
+        insert_dedicated(tx, id, spec, dedicated).await?;
+    }
+    Ok(id)
+}
+
+async fn insert_dedicated(tx: &Tx<'_>, id: InstanceId, spec: &InstanceSpec, dedicated: &DedicatedSpec) -> Result<()> {
+    tx.exec(
+        "INSERT INTO saas_dedicated (instance_id, host_id, purpose, label, domain, odoo_series, http_port, gevent_port,
+             unit, os_user, folder, tls, dns)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        args![
+            id.0,
+            spec.server_id.0,
+            dedicated.purpose.word(),
+            dedicated.names.instance.as_str(),
+            &dedicated.names.domain,
+            i64::from(dedicated.series.0),
+            i64::from(dedicated.ports.http),
+            i64::from(dedicated.ports.gevent),
+            &dedicated.names.unit,
+            &dedicated.names.user,
+            dedicated.folder.as_str(),
+            dedicated.tls.word(),
+            dedicated.dns.word()
+        ],
+    )
+    .await
+    .map_err(|e| taken(spec, e))?;
+    Ok(())
+}
+
+/// The ports that instances of a server hold. The server's row is held by the caller.
+pub(super) async fn ports_held(tx: &Tx<'_>, server: ServerId) -> Result<BTreeSet<u16>> {
+    let rows = tx
+        .rows(
+            "SELECT http_port AS port FROM saas_dedicated WHERE host_id = $1 AND held
+             UNION ALL SELECT gevent_port FROM saas_dedicated WHERE host_id = $1 AND held",
+            args![server.0],
+        )
+        .await?;
+    let port = |row: &Row| {
+        let number: i64 = super::db::int(row, "port")?;
+        u16::try_from(number).map_err(|e| unreadable("a port", e))
+    };
+    rows.iter().map(port).collect()
 }
 
 pub(super) async fn forget(store: &Store, op: &Op, id: InstanceId) -> Result<()> {

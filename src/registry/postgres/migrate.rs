@@ -11,7 +11,10 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 /// Every version's statements, from nothing on. Never edited once released: a new one is added.
-const MIGRATIONS: &[&str] = &[concat!(include_str!("schema_1.sql"), "\n", include_str!("audit.sql"))];
+const MIGRATIONS: &[&str] = &[
+    concat!(include_str!("schema_1.sql"), "\n", include_str!("audit.sql")),
+    include_str!("schema_2.sql"),
+];
 /// How long opening a registry may wait for its version.
 const OPENING: Duration = Duration::from_secs(10);
 /// How long a first start waits for the others that start at the same time, and a migration may take.

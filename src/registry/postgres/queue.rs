@@ -9,6 +9,7 @@ use crate::domain::capacity::Thresholds;
 use crate::domain::instance::{InstanceSpec, InstanceState};
 use crate::domain::job::{Job, JobSpec, JobState, StepState};
 use crate::domain::{InstanceId, JobId};
+use crate::registry::dedicated::{give_id, same_instance, with_ports};
 use crate::registry::{Consequence, Expected, NewJob, Op, RegistryError, Reservation, Result};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -160,7 +161,7 @@ async fn queue_in(tx: &Tx<'_>, op: &Op, new: &NewJob) -> Result<(Job, Done)> {
     Ok((jobs::by_id(tx, id).await?, done))
 }
 
-/// Gives the job's own instance its place and names.
+/// Gives the job's own instance its place, names and ports.
 async fn place(
     tx: &Tx<'_>,
     spec: &mut JobSpec,
@@ -168,29 +169,15 @@ async fn place(
     thresholds: &Thresholds,
     at: Timestamp,
 ) -> Result<InstanceId> {
-    let JobSpec::InstanceCreate {
-        instance_id,
-        template_id,
-        server_id,
-        database,
-    } = spec
-    else {
-        return Err(RegistryError::Rule(format!(
-            "a job of kind {} writes no instance down",
-            spec.kind().word()
-        )));
-    };
-    if (*template_id, *server_id, &*database) != (instance.template_id, instance.server_id, &instance.database_name) {
-        return Err(RegistryError::Rule(
-            "the job and its instance don't speak of the same database".to_owned(),
-        ));
-    }
-    if instance.name.as_str().trim().is_empty() {
-        return Err(RegistryError::Rule("the name is empty".to_owned()));
-    }
+    same_instance(spec, instance)?;
     check_place(tx, instance, thresholds).await?;
-    *instance_id = insert(tx, instance, at).await?;
-    Ok(*instance_id)
+    let held = match instance.dedicated() {
+        Some(_) => instances::ports_held(tx, instance.server_id).await?,
+        None => std::collections::BTreeSet::new(),
+    };
+    let id = insert(tx, &with_ports(spec, instance, &held)?, at).await?;
+    give_id(spec, id);
+    Ok(id)
 }
 
 /// What an operator asks of a job that is there; its name is read before, for a refusal's audit row.
@@ -321,8 +308,8 @@ async fn from_the_start(
     notes: &mut Notes,
 ) -> Result<(JobState, Option<Value>)> {
     let follow: Vec<Consequence> = kept(tx, job.id, "consequences").await?;
-    if let JobSpec::InstanceCreate { instance_id, .. } = job.spec {
-        instances::by_id(tx, instance_id).await?;
+    if let JobSpec::InstanceCreate { instance_id, .. } | JobSpec::DedicatedCreate { instance_id, .. } = &job.spec {
+        instances::by_id(tx, *instance_id).await?;
     }
     let back = effects::reversed(tx, &follow).await?;
     effects::apply(tx, &follow, Some(thresholds), notes).await?;

@@ -5,6 +5,7 @@ use super::db::{Done, audit, store};
 use super::instances::{self, check_place, taken};
 use super::{catalog, db};
 use crate::domain::capacity::Thresholds;
+use crate::domain::dedicated::DedicatedFacts;
 use crate::domain::instance::{Instance, InstanceState};
 use crate::domain::template::{TemplateFacts, TemplateState};
 use crate::domain::{InstanceId, SecretRef, TemplateId};
@@ -32,6 +33,7 @@ pub(super) fn apply(tx: &Connection, op: &Op, effects: &[Consequence], threshold
                 database_uuid,
                 size_bytes,
             } => instance_facts(tx, op, *id, *database_oid, database_uuid.as_deref(), *size_bytes)?,
+            Consequence::DedicatedFacts(id, facts) => dedicated_facts(tx, op, *id, facts)?,
             Consequence::InstanceRemoved(id) => instance_removed(tx, op, *id)?,
             Consequence::TemplateState(id, state) => template_state(tx, op, *id, *state)?,
             Consequence::TemplateFacts(id, facts) => template_facts(tx, op, *id, facts)?,
@@ -125,6 +127,27 @@ fn instance_facts(
     .map_err(store)?;
     let facts = |i: &Instance| json!({"database_oid": i.database_oid, "database_uuid": i.database_uuid, "size_bytes": i.size_bytes});
     let (from, to) = db::difference(&facts(&row), &facts(&instances::by_id(tx, id)?));
+    if to == json!({}) {
+        return Ok(());
+    }
+    instance_row(tx, op, &row, "instance.facts", Some(from), Some(to))
+}
+
+fn dedicated_facts(tx: &Connection, op: &Op, id: InstanceId, facts: &DedicatedFacts) -> Result<()> {
+    let Some(row) = found(instances::by_id(tx, id))? else {
+        return Ok(());
+    };
+    tx.prepare_cached(
+        "UPDATE saas_dedicated SET mark = coalesce(?1, mark), dns_record = coalesce(?2, dns_record),
+             certificate_end = coalesce(?3, certificate_end) WHERE instance_id = ?4",
+    )
+    .and_then(|mut s| {
+        let end = facts.certificate_end.map(db::text_of);
+        s.execute((&facts.mark, &facts.dns_record, end, id.0))
+    })
+    .map_err(store)?;
+    let known = |i: &Instance| serde_json::to_value(i.spec.dedicated().map(|d| &d.facts)).unwrap_or(Value::Null);
+    let (from, to) = db::difference(&known(&row), &known(&instances::by_id(tx, id)?));
     if to == json!({}) {
         return Ok(());
     }

@@ -2,15 +2,23 @@
 
 use super::db::{Attempt, Done, mutate, refuse_open_job, select_rows, store, time_of, unreadable, violated};
 use crate::domain::capacity::{Thresholds, can_host};
+use crate::domain::dedicated::{DedicatedFacts, DedicatedSpec};
 use crate::domain::instance::{Instance, InstanceSpec, InstanceState};
 use crate::domain::template::TemplateState;
 use crate::domain::{CustomerId, InstanceId, PlanId, SafeText, ServerId, TemplateId};
+use crate::registry::dedicated::{Stored, dedicated_taken};
 use crate::registry::{Op, RegistryError, Result};
 use rusqlite::{Connection, Row};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 const COLUMNS: &str = "id, version, name, customer_id, plan_id, template_id, server_id, database_name, subdomain, url,
     admin_login, admin_password, state, database_oid, database_uuid, size_bytes, created_at";
+
+/// What a dedicated instance is besides: beside the instance's own columns, all null for others.
+const DEDICATED: &str =
+    "purpose, label, domain, odoo_series, http_port, gevent_port, unit, os_user, folder, tls, dns, mark,
+    dns_record, certificate_end";
 
 /// A state from its word.
 pub(super) fn state_of(word: &str) -> Result<InstanceState> {
@@ -41,13 +49,14 @@ fn read(row: &Row<'_>) -> Result<Instance> {
             name: SafeText::new(text(row, 2)?),
             customer_id: row.get::<_, Option<i64>>(3).map_err(store)?.map(CustomerId),
             plan_id: row.get::<_, Option<i64>>(4).map_err(store)?.map(PlanId),
-            template_id: TemplateId(row.get(5).map_err(store)?),
+            template_id: row.get::<_, Option<i64>>(5).map_err(store)?.map(TemplateId),
             server_id: ServerId(row.get(6).map_err(store)?),
             database_name: text(row, 7)?.parse().map_err(|e| bad(&e))?,
             subdomain: text(row, 8)?.parse().map_err(|e| bad(&e))?,
             url: text(row, 9)?.to_owned(),
             admin_login: text(row, 10)?.to_owned(),
             admin_password: text(row, 11)?.parse().map_err(|e| bad(&e))?,
+            dedicated: dedicated(row)?.map(Box::new),
         },
         state: state_of(text(row, 12)?)?,
         database_oid: row.get(13).map_err(store)?,
@@ -57,10 +66,45 @@ fn read(row: &Row<'_>) -> Result<Instance> {
     })
 }
 
+/// What is written down of a dedicated one, each part read again.
+fn dedicated(row: &Row<'_>) -> Result<Option<DedicatedSpec>> {
+    if row.get_ref(17).map_err(store)? == rusqlite::types::ValueRef::Null {
+        return Ok(None);
+    }
+    let text = |at: usize| row.get::<_, String>(at).map_err(store);
+    let maybe = |at: usize| row.get::<_, Option<String>>(at).map_err(store);
+    let port = |at: usize| row.get::<_, u16>(at).map_err(store);
+    let stored = Stored {
+        name: text(8)?,
+        database: text(7)?,
+        purpose: text(17)?,
+        label: text(18)?,
+        domain: text(19)?,
+        series: port(20)?,
+        ports: (port(21)?, port(22)?),
+        unit: text(23)?,
+        os_user: text(24)?,
+        folder: text(25)?,
+        tls: text(26)?,
+        dns: text(27)?,
+        facts: DedicatedFacts {
+            mark: maybe(28)?,
+            dns_record: maybe(29)?,
+            certificate_end: maybe(30)?.as_deref().map(time_of).transpose()?,
+        },
+    };
+    stored
+        .spec()
+        .map(Some)
+        .map_err(|why| unreadable("a dedicated instance", why))
+}
+
 fn select(conn: &Connection, rest: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<Instance>> {
     select_rows(
         conn,
-        &format!("SELECT {COLUMNS} FROM saas_instance {rest}"),
+        &format!(
+            "SELECT {COLUMNS}, {DEDICATED} FROM saas_instance LEFT JOIN saas_dedicated ON instance_id = id {rest}"
+        ),
         params,
         read,
     )
@@ -103,7 +147,17 @@ pub(super) fn called(conn: &Connection, word: &str) -> Result<Vec<Instance>> {
 /// Whether the server can take one more instance from this template.
 pub(super) fn check_place(tx: &Connection, spec: &InstanceSpec, thresholds: &Thresholds) -> Result<()> {
     let server = super::servers::by_id(tx, spec.server_id)?;
-    let template = super::catalog::template(tx, spec.template_id)?;
+    let room = can_host(&server, thresholds.provision_free_percent).map_err(|why| {
+        RegistryError::Rule(format!(
+            "server {} takes no new instance: {why} ({} of {} places taken)",
+            server.spec.code, server.instance_count, server.spec.max_instances
+        ))
+    });
+    // A dedicated one is made from no template.
+    let Some(template) = spec.template_id else {
+        return room;
+    };
+    let template = super::catalog::template(tx, template)?;
     if template.spec.server_id != spec.server_id {
         let other = super::servers::by_id(tx, template.spec.server_id)?;
         return Err(RegistryError::Rule(format!(
@@ -118,12 +172,7 @@ pub(super) fn check_place(tx: &Connection, spec: &InstanceSpec, thresholds: &Thr
             template.state.word()
         )));
     }
-    can_host(&server, thresholds.provision_free_percent).map_err(|why| {
-        RegistryError::Rule(format!(
-            "server {} takes no new instance: {why} ({} of {} places taken)",
-            server.spec.code, server.instance_count, server.spec.max_instances
-        ))
-    })
+    room
 }
 
 /// A violated constraint of an instance, as the operator reads it.
@@ -137,6 +186,7 @@ pub(super) fn taken(spec: &InstanceSpec, e: rusqlite::Error) -> RegistryError {
             what: "subdomain",
             value: spec.subdomain.to_string(),
         },
+        Some(m) if m.contains("saas_dedicated.") || m == "vigie: port taken" => dedicated_taken(spec, m),
         Some("vigie: no place") => {
             RegistryError::Rule("the server takes no new instance: all of its places are taken".to_owned())
         }
@@ -157,7 +207,7 @@ pub(super) fn insert(tx: &Connection, spec: &InstanceSpec, at: &str) -> Result<I
         spec.name.as_str(),
         spec.customer_id.map(|c| c.0),
         spec.plan_id.map(|p| p.0),
-        spec.template_id.0,
+        spec.template_id.map(|t| t.0),
         spec.server_id.0,
         spec.database_name.as_str(),
         spec.subdomain.as_str(),
@@ -167,7 +217,49 @@ pub(super) fn insert(tx: &Connection, spec: &InstanceSpec, at: &str) -> Result<I
         at
     ])
     .map_err(|e| taken(spec, e))?;
-    Ok(InstanceId(tx.last_insert_rowid()))
+    let id = InstanceId(tx.last_insert_rowid());
+    if let Some(dedicated) = spec.dedicated() {
+        insert_dedicated(tx, id, spec, dedicated)?;
+    }
+    Ok(id)
+}
+
+fn insert_dedicated(tx: &Connection, id: InstanceId, spec: &InstanceSpec, dedicated: &DedicatedSpec) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO saas_dedicated (instance_id, host_id, purpose, label, domain, odoo_series, http_port, gevent_port,
+             unit, os_user, folder, tls, dns)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )
+    .map_err(store)?
+    .execute(rusqlite::params![
+        id.0,
+        spec.server_id.0,
+        dedicated.purpose.word(),
+        dedicated.names.instance.as_str(),
+        dedicated.names.domain,
+        dedicated.series.0,
+        dedicated.ports.http,
+        dedicated.ports.gevent,
+        dedicated.names.unit,
+        dedicated.names.user,
+        dedicated.folder.as_str(),
+        dedicated.tls.word(),
+        dedicated.dns.word(),
+    ])
+    .map_err(|e| taken(spec, e))?;
+    Ok(())
+}
+
+/// The ports that instances of a server hold.
+pub(super) fn ports_held(tx: &Connection, server: ServerId) -> Result<BTreeSet<u16>> {
+    let mut statement = tx
+        .prepare_cached(
+            "SELECT http_port FROM saas_dedicated WHERE host_id = ?1 AND held = 1
+             UNION ALL SELECT gevent_port FROM saas_dedicated WHERE host_id = ?1 AND held = 1",
+        )
+        .map_err(store)?;
+    let rows = statement.query_map([server.0], |row| row.get(0)).map_err(store)?;
+    rows.collect::<rusqlite::Result<_>>().map_err(store)
 }
 
 pub(super) fn forget(conn: &mut Connection, op: &Op, id: InstanceId) -> Result<()> {

@@ -30,6 +30,10 @@ const MIGRATIONS: &[Version] = &[
         sql: include_str!("schema_3.sql"),
         then: Some(chained),
     },
+    Version {
+        sql: include_str!("schema_4.sql"),
+        then: None,
+    },
 ];
 
 /// The audit's rows that are there already get their place in the chain.

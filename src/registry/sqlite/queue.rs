@@ -7,6 +7,7 @@ use crate::domain::capacity::Thresholds;
 use crate::domain::instance::InstanceState;
 use crate::domain::job::{Job, JobSpec, JobState, StepState};
 use crate::domain::{InstanceId, JobId};
+use crate::registry::dedicated::{give_id, same_instance, with_ports};
 use crate::registry::{Consequence, Expected, NewJob, Op, RegistryError, Reservation, Result};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::json;
@@ -162,7 +163,7 @@ pub(super) fn queue(conn: &mut Connection, op: &Op, new: &NewJob) -> Result<Job>
     )
 }
 
-/// Gives the job's own instance its place and names.
+/// Gives the job's own instance its place, names and ports.
 fn place(
     tx: &Connection,
     spec: &mut JobSpec,
@@ -170,29 +171,15 @@ fn place(
     thresholds: &Thresholds,
     at: &str,
 ) -> Result<InstanceId> {
-    let JobSpec::InstanceCreate {
-        instance_id,
-        template_id,
-        server_id,
-        database,
-    } = spec
-    else {
-        return Err(RegistryError::Rule(format!(
-            "a job of kind {} writes no instance down",
-            spec.kind().word()
-        )));
-    };
-    if (*template_id, *server_id, &*database) != (instance.template_id, instance.server_id, &instance.database_name) {
-        return Err(RegistryError::Rule(
-            "the job and its instance don't speak of the same database".to_owned(),
-        ));
-    }
-    if instance.name.as_str().trim().is_empty() {
-        return Err(RegistryError::Rule("the name is empty".to_owned()));
-    }
+    same_instance(spec, instance)?;
     check_place(tx, instance, thresholds)?;
-    *instance_id = insert(tx, instance, at)?;
-    Ok(*instance_id)
+    let held = match instance.dedicated() {
+        Some(_) => instances::ports_held(tx, instance.server_id)?,
+        None => std::collections::BTreeSet::new(),
+    };
+    let id = insert(tx, &with_ports(spec, instance, &held)?, at)?;
+    give_id(spec, id);
+    Ok(id)
 }
 
 fn attempt<'a>(conn: &Connection, op: &'a Op, action: &'static str, id: JobId) -> Attempt<'a> {
@@ -312,8 +299,8 @@ fn from_the_start(
     follow: &[Consequence],
     thresholds: &Thresholds,
 ) -> Result<JobState> {
-    if let JobSpec::InstanceCreate { instance_id, .. } = job.spec {
-        instances::by_id(tx, instance_id)?;
+    if let JobSpec::InstanceCreate { instance_id, .. } | JobSpec::DedicatedCreate { instance_id, .. } = &job.spec {
+        instances::by_id(tx, *instance_id)?;
     }
     let back = effects::reversed(tx, follow)?;
     effects::apply(tx, op, follow, Some(thresholds))?;

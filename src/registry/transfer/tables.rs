@@ -55,7 +55,7 @@ const PLAIN: Table = Table {
 };
 
 /// All tables, those first that others refer to.
-pub static TABLES: [Table; 13] = [
+pub static TABLES: [Table; 14] = [
     Table {
         name: "saas_server",
         columns: &[
@@ -160,6 +160,31 @@ pub static TABLES: [Table; 13] = [
             ("size_bytes", Int),
             ("created_at", Time),
         ],
+        ..PLAIN
+    },
+    Table {
+        name: "saas_dedicated",
+        key: &["instance_id"],
+        columns: &[
+            ("instance_id", Int),
+            ("host_id", Int),
+            ("held", Bool),
+            ("purpose", Text),
+            ("label", Text),
+            ("domain", Text),
+            ("odoo_series", Int),
+            ("http_port", Int),
+            ("gevent_port", Int),
+            ("unit", Text),
+            ("os_user", Text),
+            ("folder", Text),
+            ("tls", Text),
+            ("dns", Text),
+            ("mark", Text),
+            ("dns_record", Text),
+            ("certificate_end", Time),
+        ],
+        numbered: false,
         ..PLAIN
     },
     Table {

@@ -205,7 +205,7 @@ impl Attention {
             if job.finished_at.is_some() && job.finished_at > before.at {
                 self.mark(Subject::Job(job.id));
                 if let Some(instance) = job.spec.instance_id()
-                    && job.spec.kind() != JobKind::InstanceDelete
+                    && !matches!(job.spec.kind(), JobKind::InstanceDelete | JobKind::DedicatedDelete)
                 {
                     self.mark(Subject::Instance(instance));
                 }

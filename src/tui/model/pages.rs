@@ -6,6 +6,7 @@ use super::page::{Page, PageLine, Tone};
 use super::words::{age, size, took, when};
 use super::{Model, Now};
 use crate::domain::SafeText;
+use crate::domain::dedicated::DedicatedSpec;
 use crate::domain::instance::Instance;
 use crate::domain::job::{Job, StepState};
 use crate::domain::server::Server;
@@ -287,7 +288,8 @@ fn described_instance(model: &Model, id: InstanceId, full: Option<&Instance>, no
     out.pair("server", store.server_code(row.server));
     out.pair(
         "template",
-        store.template(row.template).map_or("?", |t| t.spec.code.as_str()),
+        row.template()
+            .map_or("", |id| store.template(id).map_or("?", |t| t.spec.code.as_str())),
     );
     out.pair("subdomain", row.subdomain());
     out.pair("database", row.database());
@@ -299,6 +301,9 @@ fn described_instance(model: &Model, id: InstanceId, full: Option<&Instance>, no
     match full {
         Some(full) => {
             out.pair("URL", &full.spec.url);
+            if let Some(dedicated) = full.spec.dedicated() {
+                dedicated_lines(&mut out, dedicated);
+            }
             out.pair("admin login", &full.spec.admin_login);
             out.pair("admin password", full.spec.admin_password.shown());
             out.pair("database uuid", full.database_uuid.as_deref().unwrap_or(""));
@@ -422,4 +427,20 @@ fn job_lines(out: &mut Lines, job: &Job, now: &Now) {
             out.pair(key, text);
         }
     }
+}
+
+/// What a dedicated instance is besides.
+fn dedicated_lines(out: &mut Lines, dedicated: &DedicatedSpec) {
+    out.pair("kind", format!("dedicated, {}", dedicated.purpose.word()));
+    out.pair("domain", &dedicated.names.domain);
+    out.pair("Odoo", dedicated.series.0.to_string());
+    let ports = dedicated.ports;
+    out.pair("ports", format!("{} (HTTP), {} (websocket)", ports.http, ports.gevent));
+    out.pair("unit", &dedicated.names.unit);
+    out.pair("folder", dedicated.folder.as_str());
+    out.pair("certificate", dedicated.tls.word());
+    if let Some(end) = dedicated.facts.certificate_end {
+        out.pair("until", end.strftime("%Y-%m-%d").to_string());
+    }
+    out.pair("DNS", dedicated.dns.word());
 }

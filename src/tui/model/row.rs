@@ -22,10 +22,9 @@ pub struct Kept {
     pub version: i64,
     /// Where it lives.
     pub server: ServerId,
-    /// What it was cloned from.
-    pub template: TemplateId,
     /// Where it is in its life.
     pub state: InstanceState,
+    template: i64,
     plan: i64,
     customer: i64,
     size: i64,
@@ -87,7 +86,7 @@ impl InstanceRow {
     pub fn new(
         id: InstanceId,
         server: ServerId,
-        template: TemplateId,
+        template: impl Into<Option<TemplateId>>,
         name: &SafeText,
         subdomain: &str,
         database: &str,
@@ -113,7 +112,7 @@ impl InstanceRow {
             id,
             version: 1,
             server,
-            template,
+            template: template.into().map_or(NONE, |template| template.0),
             state: InstanceState::Draft,
             plan: NONE,
             customer: NONE,
@@ -173,6 +172,11 @@ impl Kept {
     /// lists.
     pub fn lower(&self) -> &str {
         self.text.get(usize::from(self.lower)..).unwrap_or_default()
+    }
+
+    /// What it was cloned from; none for a dedicated one.
+    pub fn template(&self) -> Option<TemplateId> {
+        (self.template != NONE).then_some(TemplateId(self.template))
     }
 
     /// What it was sold as.

@@ -326,7 +326,7 @@ async fn preview(ops: &Ops, draft: InstanceDraft) -> Result<PlanPreview, Problem
             name: plan.spec.name,
             subdomain: Some(plan.spec.subdomain),
             database: Some(plan.spec.database_name),
-            template: Some(plan.spec.template_id),
+            template: plan.spec.template_id,
             server: Some(plan.spec.server_id),
             plan: plan.spec.plan_id,
             customer: plan.customer.unwrap_or_default(),

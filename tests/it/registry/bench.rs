@@ -165,13 +165,14 @@ pub(crate) fn instance_spec(t: &Template, name: &str) -> InstanceSpec {
         name: SafeText::new(name),
         customer_id: None,
         plan_id: None,
-        template_id: t.id,
+        template_id: Some(t.id),
         server_id: t.spec.server_id,
         database_name: name.replace('-', "_").parse().unwrap(),
         subdomain: name.parse().unwrap(),
         url: format!("https://{name}.example.org"),
         admin_login: "admin".to_owned(),
         admin_password: SecretRef::parse("env:ADMIN_PASSWORD").unwrap(),
+        dedicated: None,
     }
 }
 

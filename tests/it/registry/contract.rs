@@ -11,6 +11,8 @@ pub(crate) mod bench;
 mod changes;
 #[path = "claims.rs"]
 mod claims;
+#[path = "dedicated.rs"]
+mod dedicated;
 #[path = "history.rs"]
 mod history;
 #[path = "lifecycle.rs"]
@@ -114,6 +116,13 @@ mod every {
             a_lease_that_ran_out_counts_no_more,
             what_was_begun_comes_before_what_was_not,
             a_job_waits_for_a_worker_that_has_its_key;
+        dedicated:
+            a_dedicated_instance_is_kept_as_it_was_made,
+            two_operators_at_once_get_different_ports,
+            one_name_goes_to_one_of_two_at_once,
+            ports_and_domain_are_free_again_after_a_failure_and_a_removal,
+            a_retry_finds_its_port_taken_and_says_so,
+            facts_of_a_dedicated_instance_are_kept;
         history:
             log_lines_are_numbered_without_gaps,
             a_log_is_read_in_parts,

@@ -212,13 +212,14 @@ impl Ground {
             name: SafeText::new(name),
             customer_id: None,
             plan_id: None,
-            template_id: place.template.expect("a template"),
+            template_id: Some(place.template.expect("a template")),
             server_id: place.server.id,
             database_name: DbName::parse(&name.replace('-', "_")).unwrap(),
             subdomain: Subdomain::parse(name).unwrap(),
             url: format!("https://{name}.example.org"),
             admin_login: format!("owner@{name}"),
             admin_password: secret_file(self.folder.path(), "owner", ADMIN_PASSWORD),
+            dedicated: None,
         }))
     }
 

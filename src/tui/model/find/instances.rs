@@ -102,7 +102,11 @@ pub(super) static INSTANCES: &[Field] = &[
         title: "template",
         get: |store, row| {
             instance(row, |i| {
-                Value::some(store.template(i.template).map(|t| t.spec.code.as_str()))
+                Value::some(
+                    i.template()
+                        .and_then(|id| store.template(id))
+                        .map(|t| t.spec.code.as_str()),
+                )
             })
         },
         width: (10, 16),

@@ -390,7 +390,7 @@ impl Test {
                 let Row::Instance(row) = row else { return None };
                 let id = match of {
                     Of::Server => Some(row.server.0),
-                    Of::Template => Some(row.template.0),
+                    Of::Template => row.template().map(|id| id.0),
                     Of::Plan => row.plan().map(|id| id.0),
                     Of::Customer => row.customer().map(|id| id.0),
                 };
