@@ -5,6 +5,7 @@
 mod catalog;
 mod complete;
 mod config;
+mod dedicated;
 mod init;
 mod many;
 mod registry;
@@ -14,6 +15,7 @@ mod secrets;
 pub(super) use catalog::{CustomerVerb, PlanVerb};
 pub(super) use complete::{CompleteArgs, CompleteWhat};
 pub(super) use config::ConfigVerb;
+pub(super) use dedicated::DedicatedArgs;
 pub(super) use init::InitArgs;
 pub(super) use many::{Codes, Many};
 pub(super) use registry::{CopyArgs, RegistryVerb};
@@ -449,6 +451,8 @@ pub(super) struct InstanceCreate {
     /// Its administrator's password, read from standard input and sealed
     #[arg(long)]
     pub(super) admin_password_stdin: bool,
+    #[command(flatten)]
+    pub(super) own: DedicatedArgs,
     #[command(flatten)]
     pub(super) job: JobArgs,
 }

@@ -3,6 +3,7 @@
 //! and left out.
 
 mod alerts;
+mod dedicated;
 mod docs;
 mod load;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod tests;
 mod value;
 
 pub use alerts::{Alerts, Notify};
+pub use dedicated::{Dedicated, PortSpan};
 pub use docs::{EXAMPLE, SectionDoc, SettingDoc, about, documentation};
 pub use load::{Arguments, ENVIRONMENT, LoadError, Loaded, config_file, load};
 pub use parse::{ConfigError, nearest, parse};

@@ -2,6 +2,7 @@
 //! compares the two.
 
 use super::alerts::Alerts;
+use super::dedicated::Dedicated;
 use super::screen::{Ascii, Colours, Keys, ReadyKeys};
 use super::value::{Bounded, KeyText, PathText, Percent, PlaceText, SecretText, Span, optional};
 use crate::domain::capacity::Thresholds;
@@ -23,6 +24,8 @@ pub struct Settings {
     pub registry: RegistrySettings,
     /// What the fleet is, and its rules.
     pub fleet: Fleet,
+    /// Making dedicated instances.
+    pub dedicated: Dedicated,
     /// Looking at servers.
     pub checks: Checks,
     /// Time limits of outside calls.

@@ -5,11 +5,11 @@ use super::guard::On;
 use super::planning::InstancePlan;
 use super::{Answer, Ops, secret_problem, shown};
 use crate::domain::audit::AuditFilter;
-use crate::domain::instance::{Instance, InstanceState};
+use crate::domain::instance::{Instance, InstanceSpec, InstanceState};
 use crate::domain::job::Job;
 use crate::domain::rights::Deed;
 use crate::domain::template::Template;
-use crate::domain::{InstanceId, Problem, Secret};
+use crate::domain::{InstanceId, Problem, SafeText, Secret};
 use crate::jobs::{JobPlan, Request};
 
 /// What became of an instance that is to go.
@@ -28,17 +28,27 @@ impl Ops {
     /// # Errors
     /// Why it is refused.
     pub async fn create_instance(&self, plan: InstancePlan) -> Answer<Job> {
-        let mut job = plan.job;
-        let mut spec = plan.spec;
+        self.create_made(plan.job, plan.spec, plan.makes_password, plan.customer)
+            .await
+    }
+
+    /// Queues what a plan makes, with the password and the customer that it still lacks.
+    pub(super) async fn create_made(
+        &self,
+        mut job: JobPlan,
+        mut spec: InstanceSpec,
+        makes_password: bool,
+        customer: Option<SafeText>,
+    ) -> Answer<Job> {
         // Before a password is made or a customer added for it; queueing judges again.
         let (server, name) = (spec.server_id, spec.subdomain.to_string());
         let words = ("instance.create", "instance", name.as_str());
         self.judged(Deed::CreateInstance, On::NewThere(server, &name), words)
             .await?;
-        if plan.makes_password {
+        if makes_password {
             spec.admin_password = self.seal(self.new_password()?).await?;
         }
-        if let Some(name) = &plan.customer {
+        if let Some(name) = &customer {
             spec.customer_id = Some(self.registry.customer_named(&self.op(), name).await.map_err(shown)?);
         }
         job.new_job.instance = Some(spec);
@@ -58,7 +68,10 @@ impl Ops {
         let (object, label) = (format!("instance:{id}"), instance.spec.subdomain.as_str());
         self.allowed(Deed::DeleteInstance, "instance.remove", &object, label)
             .await?;
-        let request = Request::InstanceDelete(id);
+        let request = match instance.spec.dedicated() {
+            Some(dedicated) => Request::DedicatedDelete(id, Box::new(self.dedicated_removal(dedicated)?)),
+            None => Request::InstanceDelete(id),
+        };
         self.plan_job(request, "instance.remove", &object, label).await
     }
 

@@ -103,6 +103,9 @@ impl Desk<'_> {
 }
 
 async fn create(desk: &Desk<'_>, args: InstanceCreate) -> Done {
+    if args.own.dedicated {
+        return super::dedicated::create(desk, args).await;
+    }
     let server = match &args.server {
         Some(word) => Some(desk.ops.server(word).await?.id),
         None => None,

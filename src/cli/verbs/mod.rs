@@ -3,6 +3,7 @@
 mod audit;
 mod catalog;
 mod config;
+mod dedicated;
 mod explain;
 mod health;
 mod init;

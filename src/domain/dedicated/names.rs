@@ -145,6 +145,12 @@ impl TryFrom<String> for RootDomain {
         Self::parse(&text)
     }
 }
+impl std::str::FromStr for RootDomain {
+    type Err = FqdnError;
+    fn from_str(text: &str) -> Result<Self, FqdnError> {
+        Self::parse(text)
+    }
+}
 impl From<RootDomain> for String {
     fn from(root: RootDomain) -> Self {
         root.0

@@ -146,7 +146,10 @@ pub(super) async fn by_id(tx: &Tx<'_>, id: InstanceId) -> Result<Instance> {
 
 /// As [`by_id`], kept as it is until the transaction ends.
 pub(super) async fn held(tx: &Tx<'_>, id: InstanceId) -> Result<Instance> {
-    one(select(tx, "WHERE id = $1 FOR NO KEY UPDATE", args![id.0]).await?, id)
+    one(
+        select(tx, "WHERE id = $1 FOR NO KEY UPDATE OF saas_instance", args![id.0]).await?,
+        id,
+    )
 }
 
 pub(super) async fn called(tx: &Tx<'_>, word: &str) -> Result<Vec<Instance>> {

@@ -37,6 +37,11 @@ async fn full() -> (String, tokio_postgres::Client) {
             "SET session_replication_role = replica;
              INSERT INTO saas_plan (code, name) SELECT 'p' || n, 'Plan ' || n FROM generate_series(1, 3) AS n;
              INSERT INTO saas_customer (name) SELECT 'Customer ' || n FROM generate_series(1, 3) AS n;
+             INSERT INTO saas_dedicated (instance_id, host_id, purpose, label, domain, odoo_series, http_port, gevent_port,
+                 unit, os_user, folder, tls, dns)
+             SELECT id, 1, 'production', 'l' || id, 'd' || id || '.example.org', 16, 2100 + id, 8100 + id,
+                 'u' || id, 'o' || id, '/f' || id, 'none', 'none'
+             FROM (SELECT id FROM saas_instance ORDER BY id LIMIT 3) AS i;
              INSERT INTO saas_reservation (job_id, key, label, exclusive)
              SELECT n, 'key ' || n, 'what', true FROM generate_series(1, 3) AS n;
              INSERT INTO saas_worker (id, boot, started_at, seen_at)
