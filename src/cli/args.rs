@@ -380,7 +380,7 @@ pub(super) struct TemplateJobs {
 #[derive(Debug, Subcommand)]
 pub(super) enum InstanceVerb {
     /// Clone a template for a customer
-    Create(InstanceCreate),
+    Create(Box<InstanceCreate>),
     /// Remove instances with their databases and files
     Remove {
         /// Their subdomains, databases or names

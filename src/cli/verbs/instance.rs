@@ -18,7 +18,7 @@ use std::path::Path;
 
 pub(super) async fn run(desk: &Desk<'_>, verb: InstanceVerb) -> Done {
     match verb {
-        InstanceVerb::Create(args) => create(desk, args).await,
+        InstanceVerb::Create(args) => create(desk, *args).await,
         InstanceVerb::Remove { names, many, sure, job } => match names.as_slice() {
             [name] if !many.is_meant(1) => remove(desk, name, &sure, job).await,
             _ => {

@@ -96,7 +96,7 @@ pub(super) async fn a_dedicated_instance_is_kept_as_it_was_made(r: Bench) {
     assert_eq!(Some(&kept.spec), asked.instance.as_ref());
     assert_eq!(kept.state, InstanceState::Provisioning);
     assert_eq!(r.server(s.id).await.unwrap().instance_count, 1, "it takes a place");
-    assert_eq!(r.instances(Some(s.id)).await.unwrap(), [kept.clone()]);
+    assert_eq!(r.instances(Some(s.id)).await.unwrap(), std::slice::from_ref(&kept));
     assert_eq!(r.instances_called("prod-acme").await.unwrap(), [kept]);
     let again = r.job(job.id).await.unwrap();
     assert!(matches!(again.spec, JobSpec::DedicatedCreate { build: b, .. } if *b == build()));

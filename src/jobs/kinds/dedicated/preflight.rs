@@ -197,7 +197,7 @@ async fn programs(at: &At, python: &str, tls: TlsMethod, _series: Series) -> Res
     if !found.is_success() {
         return Err(missing(
             python,
-            &found.stderr.to_string(),
+            found.stderr.as_ref(),
             "apt-get install python3 python3-venv, or name another one in [dedicated] python",
         ));
     }
