@@ -97,7 +97,7 @@ fn hostile() {
             *row = vigie::tui::model::InstanceRow::new(
                 vigie::domain::InstanceId(id),
                 vigie::domain::ServerId(1),
-                row.template,
+                row.template(),
                 &evil,
                 "evil",
                 "evil",

@@ -113,7 +113,7 @@ fn rename(fleet: &mut Fleet, names: &[&str]) {
         *row = InstanceRow::new(
             row.id,
             row.server,
-            row.template,
+            row.template(),
             &name(n),
             row.subdomain(),
             row.database(),
