@@ -30,15 +30,23 @@ for home in root home/deploy home/plain; do
     install -m 0600 "$folder/id.pub" "$root/$home/.ssh/authorized_keys"
     chown --reference "$root/$home" "$root/$home/.ssh/authorized_keys"
 done
-systemd-nspawn --quiet --register=no --keep-unit --network-veth --boot --resolv-conf=off --timezone=off \
-    --link-journal=no --directory="$root" --machine="$name" < /dev/null > "$folder/console" 2>&1 3<&- &
-host=$!
-# Our end of the line comes with each start of the host.
-while kill -0 $host 2> /dev/null; do
+start() {
+    systemd-nspawn --quiet --register=no --keep-unit --network-veth --boot --resolv-conf=off --timezone=off \
+        --link-journal=no --directory="$root" --machine="$name" < /dev/null >> "$folder/console" 2>&1 3<&- &
+    host=$!
+}
+start
+while :; do
+    if ! kill -0 $host 2> /dev/null; then
+        # It says so when it is to be started anew.
+        wait $host && break || [[ $? -eq 133 ]] || break
+        start
+    fi
+    # Our end of the line comes with each start of the host.
     if [[ -e /sys/class/net/ve-$name/flags ]] && flags=$(< "/sys/class/net/ve-$name/flags") && (((flags & 1) == 0)); then
         ip address replace "$ours/30" dev "ve-$name" && ip link set "ve-$name" up || true
     fi
-    # Bash waits for a word on its input; none ever comes, only its end.
+    # No word ever comes on its input, only its end.
     if read -r -t 0.2 -u 3 _; then :; elif (($? <= 128)); then break; fi
 done
 INSIDE
