@@ -256,12 +256,6 @@ impl Ops {
                     .hint("take --tls none or --tls file"),
             );
         }
-        if dns != DnsMethod::None {
-            return Err(
-                Problem::new("not_built", format!("DNS records by {} are not made yet", dns.word()))
-                    .hint("make the record yourself, and take --dns none"),
-            );
-        }
         Ok(Build {
             source: source_of(source, branch, series)?,
             python: python.to_owned(),

@@ -1,5 +1,6 @@
 //! What can go wrong outside, and the one way to wait for it.
 
+use super::dns::DnsError;
 use super::host::HostError;
 use super::odoo::OdooError;
 use super::postgres::PgError;
@@ -48,6 +49,9 @@ pub enum RemoteError {
     /// A server's shell and files, or the way to them.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// A zone's records, or the way to them.
+    #[error(transparent)]
+    Dns(#[from] DnsError),
 }
 
 impl RemoteError {
@@ -60,6 +64,7 @@ impl RemoteError {
             Self::Odoo(e) => e.is_transient(),
             Self::Postgres(e) => e.is_transient(),
             Self::Host(e) => e.is_transient(),
+            Self::Dns(e) => e.is_transient(),
         }
     }
 
@@ -72,6 +77,7 @@ impl RemoteError {
             Self::Odoo(e) => e.is_in_doubt(),
             Self::Postgres(e) => e.is_in_doubt(),
             Self::Host(e) => e.is_in_doubt(),
+            Self::Dns(e) => e.is_in_doubt(),
         }
     }
 
@@ -87,6 +93,7 @@ impl RemoteError {
             Self::Odoo(e) => e.hint(),
             Self::Postgres(e) => e.hint(),
             Self::Host(e) => e.hint(),
+            Self::Dns(e) => e.hint(),
         }
     }
 
@@ -100,6 +107,7 @@ impl RemoteError {
             Self::Odoo(e) => e.code(),
             Self::Postgres(e) => e.code(),
             Self::Host(e) => e.code(),
+            Self::Dns(e) => e.code(),
         }
     }
 

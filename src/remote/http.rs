@@ -4,8 +4,8 @@
 use super::Limits;
 use super::error::{RemoteError, Result, deadline};
 use super::tls::{self, Tls};
-use crate::domain::SafeText;
 use crate::domain::check::Failure;
+use crate::domain::{SafeText, Secret};
 use std::time::{Duration, Instant};
 
 /// The HTTP client. Cheap to clone.
@@ -35,6 +35,22 @@ pub struct Ask<'a> {
     /// Where.
     pub url: &'a str,
     /// A JSON body to POST; `None`: GET.
+    pub json: Option<String>,
+    /// For all of it.
+    pub limit: Duration,
+    /// Most bytes of body that are read.
+    pub cap: usize,
+}
+
+/// What is asked of an API.
+pub struct Call<'a> {
+    /// `GET`, `POST`, `DELETE`; anything else is a GET.
+    pub method: &'static str,
+    /// Where.
+    pub url: &'a str,
+    /// The token that proves who asks.
+    pub bearer: Option<&'a Secret>,
+    /// A JSON body.
     pub json: Option<String>,
     /// For all of it.
     pub limit: Duration,
@@ -80,15 +96,36 @@ impl Http {
     /// # Errors
     /// Why there was none, as far as can be told.
     pub async fn ask(&self, ask: Ask<'_>) -> std::result::Result<Reply, Failure> {
+        self.call(Call {
+            method: if ask.json.is_some() { "POST" } else { "GET" },
+            url: ask.url,
+            bearer: None,
+            json: ask.json,
+            limit: ask.limit,
+            cap: ask.cap,
+        })
+        .await
+    }
+
+    /// Calls an API once. An answer of any status is an answer.
+    ///
+    /// # Errors
+    /// Why there was none, as far as can be told.
+    pub async fn call(&self, ask: Call<'_>) -> std::result::Result<Reply, Failure> {
         let begun = Instant::now();
-        let request = match ask.json {
-            Some(body) => self
-                .client
-                .post(ask.url)
-                .header(reqwest::header::CONTENT_TYPE, "application/json")
-                .body(body),
-            None => self.client.get(ask.url),
+        let mut request = match ask.method {
+            "POST" => self.client.post(ask.url),
+            "DELETE" => self.client.delete(ask.url),
+            _ => self.client.get(ask.url),
         };
+        if let Some(body) = ask.json {
+            request = request
+                .header(reqwest::header::CONTENT_TYPE, "application/json")
+                .body(body);
+        }
+        if let Some(token) = ask.bearer {
+            request = request.bearer_auth(token.expose());
+        }
         let late = |stage: &str| Failure::NoAnswer {
             stage: SafeText::new(stage),
             waited_ms: millis(begun.elapsed()),

@@ -5,6 +5,7 @@
 //! the handle ([`Remote::read_only`]), not of the code that uses it: a read-only handle refuses
 //! every write before a byte is sent.
 
+pub mod dns;
 mod enter;
 mod error;
 pub mod hook;
@@ -19,7 +20,9 @@ pub mod tls;
 
 pub use error::{RemoteError, Result, deadline};
 
+use crate::domain::dedicated::DnsAccess;
 use crate::domain::server::ServerSpec;
+use dns::Dns;
 use host::Host;
 use http::Http;
 use odoo::Odoo;
@@ -161,6 +164,14 @@ impl Remote {
     /// When the record has no `db_host`, its password can't be had, or the connection fails.
     pub async fn postgres(&self, server: &ServerSpec, app_name: &str) -> Result<Cluster> {
         Cluster::connect(self, server, app_name).await
+    }
+
+    /// The records of a zone.
+    ///
+    /// # Errors
+    /// When the token can't be had.
+    pub async fn dns(&self, access: &DnsAccess) -> Result<Dns> {
+        Dns::new(self, access).await
     }
 
     /// The shell and files of a server: by ssh, or this machine where the server's URL is loopback.

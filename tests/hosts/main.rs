@@ -13,6 +13,7 @@
 )]
 
 mod cuts;
+mod dedicated;
 mod hostile;
 mod keys;
 mod lab;

@@ -14,7 +14,7 @@ pub(in crate::cli) struct DedicatedArgs {
     /// Where its certificate comes from: none (plain HTTP), file
     #[arg(long, value_name = "METHOD", requires = "dedicated")]
     pub(in crate::cli) tls: Option<String>,
-    /// Who makes its name known: none (you do)
+    /// Who makes its name known: none (you do), cloudflare
     #[arg(long, value_name = "METHOD", requires = "dedicated")]
     pub(in crate::cli) dns: Option<String>,
     /// Odoo's version, such as 16 or 19e

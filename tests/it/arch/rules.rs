@@ -214,6 +214,7 @@ const HOSTS: &[&str] = &[
     "a..b",
     "sh.rustup.rs",
     "www.odoo.com",
+    "api.cloudflare.com",
     "github.com",
     "www.postgresql.org",
 ];

@@ -6,6 +6,7 @@ mod database;
 mod finish;
 mod modules;
 mod preflight;
+mod record;
 mod remove;
 mod service;
 mod shell;
@@ -27,6 +28,7 @@ pub(super) fn create_steps() -> Vec<Box<dyn Step>> {
         Box::new(modules::Modules),
         Box::new(service::Service),
         Box::new(service::Health),
+        Box::new(record::Record),
         Box::new(site::Site),
         Box::new(service::Public),
         Box::new(finish::Tracking),

@@ -8,6 +8,7 @@ use crate::domain::instance::InstanceState;
 use crate::domain::server::ServerState;
 use crate::jobs::kinds::common::nonce;
 use crate::jobs::step::{Cx, Observed, Outcome, Planned, Step, StepError};
+use crate::remote::host::Output;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -152,56 +153,44 @@ async fn programs(at: &At, python: &str, tls: TlsMethod, _series: Series) -> Res
             "dedicated instances need a host with systemd",
         ));
     }
-    let nginx = at.ask(&["nginx", "-t"]).await?;
-    match nginx.code {
-        Some(0) => {}
-        Some(126 | 127) => return Err(missing("nginx", "it is not there", "apt-get install nginx")),
-        _ => {
-            return Err(missing(
-                "nginx",
-                &format!(
-                    "its configuration does not pass, before anything was touched: {}",
-                    nginx.stderr
-                ),
-                "mend the site that it names: it could not be reloaded either way",
-            ));
-        }
+    let Some(nginx) = at.ask_of(&["nginx", "-t"]).await? else {
+        return Err(missing("nginx", "it is not there", "apt-get install nginx"));
+    };
+    if !nginx.is_success() {
+        return Err(missing(
+            "nginx",
+            &format!(
+                "its configuration does not pass, before anything was touched: {}",
+                nginx.stderr
+            ),
+            "mend the site that it names: it could not be reloaded either way",
+        ));
     }
-    let postgres = at
-        .ask(&[
-            "runuser",
-            "-u",
-            "postgres",
-            "--",
-            "psql",
-            "-XAtq",
-            "-d",
-            "postgres",
-            "-c",
-            "SHOW server_version_num",
-        ])
-        .await?;
-    if postgres.text().parse::<u32>().unwrap_or(0) < 130_000 {
+    let ask = "SHOW server_version_num";
+    let argv = [
+        "runuser", "-u", "postgres", "--", "psql", "-XAtq", "-d", "postgres", "-c", ask,
+    ];
+    let postgres = at.ask_of(&argv).await?;
+    let version = postgres.as_ref().map(Output::text).unwrap_or_default();
+    if version.parse::<u32>().unwrap_or(0) < 130_000 {
+        let said = postgres.map(|output| output.stderr.to_string()).unwrap_or_default();
         return Err(missing(
             "PostgreSQL",
-            &format!(
-                "13 or newer has to run there, found {:?} {}",
-                postgres.text(),
-                postgres.stderr
-            ),
+            &format!("13 or newer has to run there, found {version:?} {said}"),
             "apt-get install postgresql",
         ));
     }
     let script = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])";
-    let found = at.ask(&[python, "-c", script]).await?;
-    if !found.is_success() {
+    let found = at.ask_of(&[python, "-c", script]).await?;
+    if found.as_ref().is_none_or(|output| !output.is_success()) {
+        let why = found.map_or_else(|| "it is not there".to_owned(), |output| output.stderr.to_string());
         return Err(missing(
             python,
-            found.stderr.as_ref(),
+            &why,
             "apt-get install python3 python3-venv, or name another one in [dedicated] python",
         ));
     }
-    if tls == TlsMethod::Certbot && !at.ask(&["certbot", "--version"]).await?.is_success() {
+    if tls == TlsMethod::Certbot && !at.has(&["certbot", "--version"]).await? {
         return Err(missing("certbot", "it is not there", "apt-get install certbot"));
     }
     Ok(())
@@ -357,7 +346,7 @@ async fn source(at: &At, source: &Source) -> Result<(), StepError> {
             }
         }
         Source::Git { .. } => {
-            if !at.ask(&["git", "--version"]).await?.is_success() {
+            if !at.has(&["git", "--version"]).await? {
                 return Err(
                     StepError::new("not_ready", format!("there is no git on {}", at.host.label()))
                         .hint("apt-get install git"),

@@ -3,8 +3,9 @@
 
 use super::database::{drop_both, seen};
 use super::shell::{At, Work, at, database, mark, own_mark, path, removal};
-use super::{account, finish, service, site};
+use super::{account, finish, record, service, site};
 use crate::domain::RemotePath;
+use crate::domain::dedicated::DnsMethod;
 use crate::domain::instance::InstanceState;
 use crate::jobs::kinds::common::nonce;
 use crate::jobs::step::{Cx, Leftover, Observed, Outcome, Planned, Step, StepError};
@@ -281,6 +282,7 @@ enum Part {
     Database,
     Folder,
     Lists,
+    Record,
 }
 
 #[async_trait]
@@ -307,6 +309,10 @@ impl Step for Gone {
             Part::Unit => names.unit.clone(),
             Part::Database => format!("database {}, role {}", names.database, names.user),
             Part::Folder => format!("{}, user {}", at.spec.folder, names.user),
+            Part::Record => match at.spec.dns {
+                DnsMethod::None => "yours to remove".to_owned(),
+                _ => format!("the record of {}", names.domain),
+            },
             Part::Lists => match &removal(cx)?.tracking {
                 Some(folder) => format!("in {folder}"),
                 None => "none are kept".to_owned(),
@@ -339,6 +345,7 @@ impl Step for Gone {
         let removed = match self.part {
             Part::Site => site::remove(cx, &at, &mark).await?,
             Part::Unit => service::remove(cx, &at, &mark).await?,
+            Part::Record => record::remove(cx, &at, &mark).await?,
             Part::Database => drop_both(cx, &at, &mark).await?,
             Part::Folder => {
                 let folder = at.remove_folder(&mark).await?;
@@ -420,6 +427,7 @@ pub(super) fn steps() -> Vec<Box<dyn Step>> {
         Box::new(Stop),
         Box::new(Backup),
         gone("site", "remove its nginx site", Part::Site),
+        gone("dns", "remove its DNS record", Part::Record),
         gone("unit", "remove its unit", Part::Unit),
         gone("database", "drop its database and role", Part::Database),
         gone("folder", "remove its folder and user", Part::Folder),

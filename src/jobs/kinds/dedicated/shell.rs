@@ -6,6 +6,7 @@ use crate::domain::job::{JobSpec, Mark, Stream};
 use crate::domain::names::RemotePath;
 use crate::domain::{DbName, SafeText};
 use crate::jobs::step::{Cx, StepError};
+use crate::remote::RemoteError;
 use crate::remote::host::{Host, HostError, Marker, Output, Run, Unit, UnitRun, UnitState};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -99,6 +100,21 @@ impl At {
     /// A command that only looks, as root, whatever its exit status.
     pub(super) async fn ask(&self, argv: &[&str]) -> Result<Output, StepError> {
         Ok(self.host.run(&Run::reading(argv, SHORT), &quiet).await?)
+    }
+
+    /// As [`At::ask`], of a program that may not be there: `None` then.
+    pub(super) async fn ask_of(&self, argv: &[&str]) -> Result<Option<Output>, StepError> {
+        match self.host.run(&Run::reading(argv, SHORT), &quiet).await {
+            Ok(output) if matches!(output.code, Some(126 | 127)) => Ok(None),
+            Ok(output) => Ok(Some(output)),
+            Err(RemoteError::Host(HostError::NotStarted { .. })) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether a program is there and works.
+    pub(super) async fn has(&self, argv: &[&str]) -> Result<bool, StepError> {
+        Ok(self.ask_of(argv).await?.is_some_and(|output| output.is_success()))
     }
 
     /// A command that changes something and must succeed, as root; what it says goes to the log.

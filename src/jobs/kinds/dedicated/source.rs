@@ -253,5 +253,5 @@ fn in_root<'a>(argv: &'a [&'a str], env: &'a [(&'a str, &'a str)]) -> Work<'a> {
 }
 
 async fn has_uv(at: &At) -> Result<bool, StepError> {
-    Ok(at.ask(&["uv", "--version"]).await?.is_success())
+    at.has(&["uv", "--version"]).await
 }
