@@ -286,7 +286,7 @@ impl Ground {
     pub(super) fn inventory(&self) -> String {
         self.lab.sh(
             r#"cd /
-find /etc /srv /opt /var/backups /var/lib/vigie /run/vigie -xdev \( -name '*-' -o -name '.pwd.lock' -o -path '/etc/nginx/sites-enabled/broken' \) -prune \
+find /etc /srv /opt /var/backups /var/lib/vigie /run/vigie -mindepth 1 -xdev \( -name '*-' -o -name '.pwd.lock' -o -path '/etc/nginx/sites-enabled/broken' \) -prune \
     -o ! -type d -printf '%p %m %u %g %l\n' -o -type d -printf '%p/ %m %u %g\n' 2> /dev/null | sort
 sort /etc/passwd /etc/group
 cat /srv/tracking/*.txt
