@@ -28,7 +28,7 @@ pub(super) struct Ground {
     registry: Arc<dyn Registry>,
     tools: Tools,
     server: Server,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 fn op() -> Op {
@@ -97,7 +97,7 @@ impl Ground {
             registry,
             tools,
             server,
-            _folder: folder,
+            folder,
         })
     }
 
@@ -214,6 +214,19 @@ impl Ground {
         assert_eq!(parted, Parted::Over(end), "{points}\n{}", self.log(job).await);
     }
 
+    /// Runs the job in a process of its own that ends as by `kill -9` at this place. `false`: it never came there.
+    pub(super) fn killed_at(&self, point: &str) -> bool {
+        use std::os::unix::process::ExitStatusExt;
+        let worker = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "dedicated::a_worker_that_is_killed", "--ignored"])
+            .env("VIGIE_LAB_REGISTRY", self.folder.path().join("registry.db"))
+            .env("VIGIE_LAB_SSH", self.lab.ssh_dir())
+            .env("VIGIE_LAB_POINT", point)
+            .output()
+            .unwrap();
+        worker.status.signal() == Some(9)
+    }
+
     pub(super) async fn job(&self, id: JobId) -> Job {
         self.registry.job(id).await.unwrap()
     }
@@ -296,6 +309,35 @@ systemctl list-unit-files --no-legend 'odoo*' 'vigie*'
 pgrep -a -f odoo-bin | sed 's/^[0-9]* //' || true"#,
         )
     }
+}
+
+/// What the process runs that is killed: one job, to the place where it ends.
+pub(super) async fn killed() {
+    let Some(registry) = std::env::var_os("VIGIE_LAB_REGISTRY") else {
+        return;
+    };
+    let ssh = std::path::PathBuf::from(std::env::var_os("VIGIE_LAB_SSH").unwrap());
+    let point = std::env::var("VIGIE_LAB_POINT").unwrap();
+    let registry: Arc<dyn Registry> = Arc::new(Sqlite::open(registry).unwrap());
+    let keyring = vigie::remote::secrets::Keyring::new(ssh.join("no-keys"));
+    let remote = vigie::remote::Remote::new(keyring, Limits::default(), None).unwrap();
+    let mut tools = Tools::new(remote.with_ssh_config(ssh.join("ssh_config")), Thresholds::default());
+    tools.password_rounds = 10;
+    let asked = std::time::Instant::now();
+    let terms = ClaimTerms::lease(Duration::from_secs(20));
+    let claim = registry
+        .claim_job(&vigie::jobs::worker::identity(), &terms)
+        .await
+        .unwrap()
+        .expect("a job");
+    let options = EngineOptions {
+        failpoints: FailPoints::parse(&point),
+        ..EngineOptions::default()
+    };
+    let kind = kinds::of(claim.job.spec.kind());
+    Engine::new(registry, Arc::new(tools), options)
+        .run_as(kind, claim, asked, Stop::default())
+        .await;
 }
 
 /// One request on a connection of its own.

@@ -110,6 +110,53 @@ async fn a_removal_that_fails_gives_the_instance_back_or_goes_on() {
     similar(&empty, &ground.inventory(), "deleted after all");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a helper of the test below: the process that is killed"]
+async fn a_worker_that_is_killed() {
+    ground::killed().await;
+}
+
+/// The worker is killed before the effect of every step and after it, one after the other: each next one
+/// settles what was in doubt and goes on, the other site answers on, and the host is as it was after the removal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_that_are_killed_at_every_step_leave_the_job_to_the_next() {
+    let Some(ground) = Ground::new().await else { return };
+    ground.other_site();
+    let watch = ground.watch_other_site();
+    let before = ground.inventory();
+    for (kind, word) in [
+        (JobKind::DedicatedCreate, "dedicated_create"),
+        (JobKind::DedicatedDelete, "dedicated_delete"),
+    ] {
+        let job = match kind {
+            JobKind::DedicatedCreate => ground.create("acme", TlsMethod::None).await,
+            _ => ground.delete("acme").await,
+        };
+        let mut killed = 0;
+        for step in steps(kind) {
+            for point in ["before_effect", "after_effect"] {
+                // Looking is done once its result is written: there is one place to die in it, not two.
+                if (step, point) == ("preflight", "before_effect") {
+                    continue;
+                }
+                killed += usize::from(ground.killed_at(&format!("{word}.{step}.{point}")));
+            }
+        }
+        assert_eq!(killed, 2 * steps(kind).len() - 1, "{word}");
+        if ground.job(job).await.state != JobState::Done {
+            ground.run_to(job, "", JobState::Done).await;
+        }
+        if kind == JobKind::DedicatedCreate {
+            assert_eq!(ground.page("acme.example.org", "/"), "Odoo of prod-acme");
+            assert_eq!(ground.sql("prod-acme", "SELECT count(*) FROM res_users"), "1");
+        }
+    }
+    ground.lab.sh("rm -r /var/backups/vigie");
+    similar(&before, &ground.inventory(), "killed at every step");
+    let (asked, lost) = watch.end();
+    assert_eq!(lost, Vec::<String>::new(), "of {asked}");
+}
+
 /// Another site's mistake: refused before anything is touched; made meanwhile, undone without a reload.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mistake_in_another_site_is_said_and_nothing_is_reloaded() {
