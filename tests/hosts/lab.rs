@@ -118,8 +118,26 @@ fn base() -> PathBuf {
         let tail: Vec<&str> = tail.into_iter().rev().collect();
         assert!(built.status.success(), "a host can't be built:\n{}", tail.join("\n"));
         std::fs::rename(&aside, &base).unwrap();
+        forget_old(&cache);
     }
+    // When it was last wanted.
+    std::fs::write(base.with_extension("used"), "").unwrap();
     base
+}
+
+/// Removes systems that nobody wanted for a week: each change of what is on a host makes another.
+fn forget_old(cache: &Path) {
+    for used in std::fs::read_dir(cache).unwrap().flatten().map(|entry| entry.path()) {
+        let age = used
+            .metadata()
+            .and_then(|meta| meta.modified())
+            .ok()
+            .and_then(|at| at.elapsed().ok());
+        if used.extension().is_some_and(|e| e == "used") && age.is_some_and(|age| age.as_secs() > 7 * 86_400) {
+            let _ = std::fs::remove_dir_all(used.with_extension(""));
+            let _ = std::fs::remove_file(used);
+        }
+    }
 }
 
 fn program(path: &Path, text: &str) {
@@ -228,6 +246,11 @@ impl Lab {
         processes
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
             .find_map(first)
+    }
+
+    /// What it is called, here and in the names of what it uses.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Runs a command on the host as root, not by ssh: to see and to break what ssh is to cope with.

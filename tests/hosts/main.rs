@@ -17,6 +17,7 @@ mod dedicated;
 mod hostile;
 mod keys;
 mod lab;
+mod leftovers;
 mod secrets;
 mod shell;
 mod units;

@@ -107,6 +107,76 @@ async fn a_command_gets_its_input_variables_folder_and_limit() {
 }
 
 #[tokio::test]
+async fn more_commands_at_once_than_sshd_takes_wait_for_their_turn() {
+    let Some(lab) = shared() else { return };
+    let host = lab.host("plain");
+    let argv = ["sh", "-c", "sleep 0.2; echo done"];
+    let run = Run::reading(&argv, LIMIT);
+    let all = (0..30).map(|_| host.run(&run, &quiet));
+    for output in futures_util::future::join_all(all).await {
+        assert_eq!(output.unwrap().text(), "done");
+    }
+}
+
+#[tokio::test]
+async fn the_way_leads_through_another_host_where_the_operators_configuration_says_so() {
+    let Some(lab) = shared() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    let (ip, dir) = (lab.ip(), lab.ssh_dir().display().to_string());
+    let write = |jump_known: &str| {
+        let text = format!(
+            "Host inner\n  HostName {ip}\n  ProxyJump plain@jump\n  UserKnownHostsFile {dir}/known_hosts\n\
+             Host jump\n  HostName {ip}\n  UserKnownHostsFile {jump_known}\n\
+             Host *\n  IdentityFile {dir}/id\n  IdentitiesOnly yes\n  GlobalKnownHostsFile /dev/null\n"
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut spec = lab.spec("deploy");
+        spec.ssh = Some(vigie::domain::server::SshAccess {
+            host: vigie::domain::HostName::parse("inner").unwrap(),
+            user: Some("deploy".to_owned()),
+            port: None,
+            identity: None,
+        });
+        let remote = lab
+            .remote(vigie::remote::Limits::default())
+            .with_ssh_config(config.clone());
+        remote.host(&spec).unwrap()
+    };
+    let host = write(&format!("{dir}/known_hosts"));
+    let argv = ["sh", "-c", "id -un; echo $SSH_CONNECTION"];
+    let told = host.run(&Run::reading(&argv, LIMIT), &quiet).await.unwrap().text();
+    // It comes from the host itself: by the jump there.
+    assert!(told.starts_with(&format!("deploy\n{ip} ")), "{told}");
+    let error = write("/dev/null")
+        .run(&Run::reading(&argv, LIMIT), &quiet)
+        .await
+        .unwrap_err();
+    assert!(!error.is_transient() && error.problem().code == "host_key", "{error}");
+}
+
+#[tokio::test]
+async fn a_machine_without_systemd_says_so() {
+    let Some(lab) = shared() else { return };
+    // This machine, whatever it is started by; in CI it is not systemd.
+    let here = vigie::remote::host::Host::local(&lab.remote(vigie::remote::Limits::default()));
+    let unit = crate::units::fresh("here");
+    let told = here.unit_state(&unit).await;
+    match std::path::Path::new("/run/systemd/system").exists() {
+        true => assert_eq!(told.unwrap(), vigie::remote::host::UnitState::Absent),
+        false => {
+            let error = told.unwrap_err();
+            assert!(
+                matches!(error, RemoteError::Host(HostError::NoSystemd { .. })),
+                "{error}"
+            );
+            let begun = here.start_unit(&crate::units::step(&unit, &["true"])).await;
+            assert!(matches!(begun, Err(RemoteError::Host(HostError::NoSystemd { .. }))));
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_takes_too_long_is_ended_on_the_host_too() {
     let Some(lab) = shared() else { return };
     for (user, as_root) in [("plain", false), ("deploy", true)] {

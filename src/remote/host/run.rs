@@ -218,6 +218,7 @@ impl Host {
         keep: usize,
         on_line: Lines<'_>,
     ) -> Result<Output> {
+        let _turn = deadline(what, run.limit, link.turns.acquire()).await?;
         let session = link.session(&self.limits).await?;
         let unreachable = |why: &str| HostError::Unreachable {
             what: what.to_owned(),

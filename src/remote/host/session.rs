@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 /// How often ssh asks whether the other side is there. Three unanswered are the end.
 const ALIVE: Duration = Duration::from_secs(5);
@@ -20,11 +20,17 @@ const ALIVE: Duration = Duration::from_secs(5);
 /// How long a connection that nobody uses stays. A process that was killed can't close its own.
 const IDLE_SECONDS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(119);
 
+/// How many commands one connection carries at once; sshd's own limit is ten (`MaxSessions`), and what is
+/// over it is refused. One is kept for the question whether the machine answers.
+const AT_ONCE: usize = 8;
+
 /// The way to one machine.
 pub(super) struct Link {
     pub(super) to: SshAccess,
     pub(super) config: Option<PathBuf>,
     kept: Mutex<Option<Arc<openssh::Session>>>,
+    /// A turn for each command that runs.
+    pub(super) turns: Semaphore,
     /// Something on it got no answer: ask the machine itself before it is used again.
     suspect: AtomicBool,
 }
@@ -35,6 +41,7 @@ impl Link {
             to,
             config,
             kept: Mutex::new(None),
+            turns: Semaphore::new(AT_ONCE),
             suspect: AtomicBool::new(false),
         }
     }
