@@ -9,16 +9,21 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use std::process::Stdio;
 
-/// Whether ssh's words are about the machine's key.
+/// Whether ssh's words are about the machine's key, or may hide that they are about the key of one on the way
+/// there: what the ssh that leads there says is not among them.
 pub(super) fn is_about_it(said: &str) -> bool {
     let words = [
-        "Host key verification failed",
+        FAILED,
         "host key is known",
         "Host key for ",
         "HOST KEY",
+        "Connection closed by UNKNOWN",
     ];
     words.iter().any(|word| said.contains(word))
 }
+
+/// What ssh says in the end of every key that it refuses.
+const FAILED: &str = "Host key verification failed";
 
 /// Asks again, talkatively. `None` where ssh says nothing of the key this time.
 pub(super) async fn diagnose(link: &Link, what: &str, limits: &Limits) -> Option<HostError> {
@@ -64,10 +69,13 @@ fn line_of(file: &str, number: usize) -> Option<String> {
 /// Reads it out of what `ssh -v` says. `known` looks up a line of a file.
 pub(super) fn read(said: &str, known: &dyn Fn(&str, usize) -> Option<String>) -> Option<(SafeText, String, KeyFault)> {
     let (mut shown, mut place, mut revoked, mut found) = (String::new(), None, false, None);
+    let mut asked = None;
     for line in said.lines().map(str::trim) {
         if let Some(key) = line.strip_prefix("debug1: Server host key: ") {
             // On the way through other machines each shows its own: the last one is the one refused.
             shown = SafeText::capped(key, 200).to_string();
+        } else if let Some(rest) = line.strip_prefix("debug1: Authenticating to ") {
+            asked = rest.split_once(" as ").map(|(host, _)| name(host));
         } else if line.contains("REVOKED HOST KEY") {
             revoked = true;
         } else if let Some((_, at)) = line
@@ -89,8 +97,11 @@ pub(super) fn read(said: &str, known: &dyn Fn(&str, usize) -> Option<String>) ->
     }
     let (host, changed) = match (found, revoked) {
         (Some(found), _) => found,
-        (None, true) => (SafeText::new("that machine"), false),
-        (None, false) => return None,
+        // One on the way, whose ssh would have asked a person.
+        (None, _) if revoked || said.contains(FAILED) => {
+            (asked.unwrap_or_else(|| SafeText::new("that machine")), false)
+        }
+        (None, _) => return None,
     };
     let fault = match (revoked, changed, place) {
         (true, ..) => KeyFault::Revoked,

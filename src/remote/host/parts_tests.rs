@@ -24,6 +24,25 @@ fn an_unknown_key_is_read_out_of_what_ssh_says() {
 }
 
 #[test]
+fn a_key_of_a_machine_on_the_way_is_told_from_the_ones_behind_it() {
+    let log =
+        "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by UNKNOWN port 65535";
+    assert!(is_about_it(log));
+    let said = "debug1: Authenticating to 192.0.2.7:22 as 'plain'\r\n\
+                debug1: Server host key: ssh-ed25519 SHA256:jump\r\n\
+                Host key verification failed.\r\n\
+                kex_exchange_identification: Connection closed by remote host\r\n";
+    let (host, shown, fault) = read(said, &|_, _| None).unwrap();
+    assert_eq!(
+        (host.as_str(), shown.as_str()),
+        ("192.0.2.7:22", "ssh-ed25519 SHA256:jump")
+    );
+    assert_eq!(fault, KeyFault::Unknown);
+    // It may be closed for any other reason.
+    assert_eq!(read(log, &|_, _| None), None);
+}
+
+#[test]
 fn a_changed_key_is_shown_beside_the_known_one() {
     let said = "debug1: Server host key: ssh-ed25519 SHA256:shown\n\
                 @    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n\
