@@ -192,6 +192,12 @@ impl Ground {
 
     /// Runs the job as a worker does, with these fail points, to this end.
     pub(super) async fn run_to(&self, job: JobId, points: &str, end: JobState) {
+        let kind = kinds::of(self.job(job).await.spec.kind());
+        self.run_as(job, points, end, kind).await;
+    }
+
+    /// As [`Ground::run_to`], with these steps.
+    pub(super) async fn run_as(&self, job: JobId, points: &str, end: JobState, kind: vigie::jobs::Kind) {
         let asked = std::time::Instant::now();
         let terms = ClaimTerms::lease(Duration::from_secs(20));
         let worker = vigie::jobs::worker::identity();
@@ -209,7 +215,6 @@ impl Ground {
             ..EngineOptions::default()
         };
         let engine = Engine::new(Arc::clone(&self.registry), Arc::new(self.tools.clone()), options);
-        let kind = kinds::of(claim.job.spec.kind());
         let parted = engine.run_as(kind, claim, asked, Stop::default()).await;
         assert_eq!(parted, Parted::Over(end), "{points}\n{}", self.log(job).await);
     }

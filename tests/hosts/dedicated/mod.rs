@@ -2,6 +2,7 @@
 //! nothing left over.
 
 mod ground;
+mod twice;
 
 use ground::Ground;
 use vigie::domain::dedicated::TlsMethod;

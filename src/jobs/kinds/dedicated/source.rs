@@ -53,6 +53,9 @@ impl Step for Source {
     async fn apply(&self, cx: &Cx) -> Result<Outcome, StepError> {
         let at = at(cx)?;
         let (part, whole) = (at.path("odoo-server.part")?, at.path("odoo-server")?);
+        if at.host.stat(&at.path(ODOO_BIN)?).await?.is_some() {
+            return Ok(Outcome::default());
+        }
         if !at.begun(cx, self.name()).await? {
             at.change(cx, &["rm", "-rf", "--one-file-system", "--", part.as_str()])
                 .await?;
@@ -171,6 +174,9 @@ impl Step for Environment {
     async fn apply(&self, cx: &Cx) -> Result<Outcome, StepError> {
         let (at, python) = (at(cx)?, build(cx)?.python.as_str());
         let (venv, interpreter) = (at.path("venv")?, at.path(PYTHON)?);
+        if at.host.stat(&at.path(DONE)?).await?.is_some() {
+            return Ok(Outcome::default());
+        }
         let uv = has_uv(&at).await?;
         let cache = path(WHEELS)?;
         at.change(cx, &["mkdir", "-p", "-m", "0755", "--", cache.as_str()])
