@@ -303,6 +303,11 @@ impl Store {
         self.instances.row(slot)
     }
 
+    /// How many slots there are, those of instances that are gone included.
+    pub(super) fn slots(&self) -> usize {
+        self.instances.slots()
+    }
+
     /// An instance by its id.
     pub fn instance(&self, id: InstanceId) -> Option<&InstanceRow> {
         self.instances.get(id)

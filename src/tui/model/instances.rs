@@ -149,6 +149,11 @@ impl Instances {
         self.rows.get(slot as usize).and_then(Option::as_ref)
     }
 
+    /// How many slots there are, empty ones included.
+    pub(super) fn slots(&self) -> usize {
+        self.rows.len()
+    }
+
     /// An instance by its id.
     pub(super) fn get(&self, id: InstanceId) -> Option<&InstanceRow> {
         self.slots.get(&id).and_then(|slot| self.row(*slot))

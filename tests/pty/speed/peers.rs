@@ -45,7 +45,7 @@ const PEERS: [Peer; 3] = [
         up: "LOG",
         open: "?",
         opened: "fancy log file viewer",
-        close: "q",
+        close: "?",
     },
 ];
 
@@ -129,7 +129,7 @@ pub(super) fn bare(rows: usize, rounds: usize) -> Vec<Duration> {
     let mut keys = Vec::new();
     for n in 0..rounds {
         session.until_quiet(Duration::from_millis(20));
-        keys.push(key(&mut session, if n % 20 < 10 { "j" } else { "k" }));
+        keys.push(key(&mut session, if n % 10 < 5 { "j" } else { "k" }));
     }
     session.type_in("q");
     session.until_ended();

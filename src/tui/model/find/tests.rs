@@ -130,6 +130,47 @@ fn abbreviations_come_after_what_has_the_word_and_never_leave_out() {
 }
 
 #[test]
+fn whichever_way_a_list_is_looked_through_the_same_is_found() {
+    let mut store = Arc::unwrap_or_clone(store());
+    store.apply(super::super::message::Delta {
+        // A slot that is empty, and one that is another's by now.
+        gone_instances: vec![InstanceId(1), InstanceId(4)],
+        instances: vec![instance(9, "Zum Nordlicht", InstanceState::Active, None, None, 2)],
+        ..Default::default()
+    });
+    let store = Arc::new(store);
+    for (text, count) in [
+        ("nord", 3),
+        ("bol", 1),
+        ("state=active", 2),
+        ("-nord", 1),
+        ("nrd", 0),
+        ("zzz", 0),
+    ] {
+        let request = Request {
+            list: ListId::All,
+            seq: 0,
+            store: Arc::clone(&store),
+            server: None,
+            filter: Arc::new(Filter::new(ListId::All, text).unwrap()),
+            sort: None,
+            now: now(),
+            base: None,
+            passed: None,
+        };
+        let order = store.order(ListId::All, None);
+        let places = 0..u32::try_from(order.len()).unwrap();
+        let one = request.look(&order, places, &|| false).unwrap();
+        assert_eq!(
+            request.look_through(&order, store.slots(), &|| false).unwrap(),
+            one,
+            "{text}"
+        );
+        assert_eq!(one.1.len(), count, "{text}: {one:?}");
+    }
+}
+
+#[test]
 fn columns_are_compared_by_what_they_are() {
     for (text, ids) in [
         ("state=active", vec![1, 2]),
