@@ -144,7 +144,7 @@ fn whichever_way_a_list_is_looked_through_the_same_is_found() {
         ("bol", 1),
         ("state=active", 2),
         ("-nord", 1),
-        ("nrd", 0),
+        ("nrd", 3),
         ("zzz", 0),
     ] {
         let request = Request {
