@@ -202,6 +202,100 @@ mod tests {
         );
     }
 
+    /// Every row of these tables, by its columns' names.
+    fn rows(conn: &Connection, tables: &[String]) -> Vec<String> {
+        let mut all = Vec::new();
+        for table in tables {
+            let mut asked = conn.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+            let mut columns: Vec<(usize, String)> = asked
+                .column_names()
+                .into_iter()
+                .map(str::to_owned)
+                .enumerate()
+                .collect();
+            columns.sort_by(|a, b| a.1.cmp(&b.1));
+            let mut found = asked.query([]).unwrap();
+            while let Some(row) = found.next().unwrap() {
+                let values: Vec<String> = columns
+                    .iter()
+                    .map(|(at, name)| format!("{name}={:?}", row.get::<_, rusqlite::types::Value>(*at).unwrap()))
+                    .collect();
+                all.push(format!("{table}: {}", values.join(" ")));
+            }
+        }
+        all
+    }
+
+    fn names(conn: &Connection, kind: &str) -> Vec<String> {
+        let mut asked = conn
+            .prepare("SELECT name FROM sqlite_schema WHERE type = ?1 AND name NOT LIKE 'sqlite_%' ORDER BY 1")
+            .unwrap();
+        let found = asked.query_map([kind], |row| row.get(0)).unwrap();
+        found.collect::<std::result::Result<_, _>>().unwrap()
+    }
+
+    #[test]
+    fn what_was_there_before_dedicated_instances_is_there_after() {
+        let (mut conn, end) = begun();
+        let path = Path::new("x");
+        conn.pragma_update(None, "foreign_keys", true).unwrap();
+        along(&mut conn, path, end, &MIGRATIONS[..3]).unwrap();
+        conn.execute_batch(
+            "INSERT INTO saas_server (name, code, server_url, max_instances, created_at)
+             VALUES ('a', 'a', 'http://a', 50, '2026-01-02T03:04:05Z'), ('b', 'b', 'http://b', 50, '2026-01-02T03:04:05Z');
+             INSERT INTO saas_plan (code, name) VALUES ('pro', 'Pro');
+             INSERT INTO saas_customer (name) VALUES ('ABC');
+             INSERT INTO saas_template (name, code, server_id, template_database, base_modules, language, created_at)
+             VALUES ('t', 't', 1, 'template_t', '[]', 'en_US', '2026-01-02T03:04:05Z'),
+                 ('u', 'u', 2, 'template_u', '[]', 'en_US', '2026-01-02T03:04:05Z');
+             WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 60)
+             INSERT INTO saas_instance (version, name, customer_id, plan_id, template_id, server_id, database_name,
+                 subdomain, url, admin_login, admin_password, state, database_oid, database_uuid, size_bytes, created_at)
+             SELECT n, 'Nº ' || n, CASE WHEN n % 3 = 0 THEN 1 END, CASE WHEN n % 2 = 0 THEN 1 END, 1 + n % 2, 1 + n % 2,
+                 'db_' || n, 'c' || n, 'https://c' || n, 'admin', 'sealed:k1:' || n,
+                 CASE n % 6 WHEN 0 THEN 'draft' WHEN 1 THEN 'provisioning' WHEN 2 THEN 'active' WHEN 3 THEN 'suspended'
+                     WHEN 4 THEN 'failed' ELSE 'deleting' END,
+                 CASE WHEN n % 5 = 0 THEN 16000 + n END, 'uuid ' || n, n * 1000, '2026-01-02T03:04:05.00000' || (n % 10) || 'Z'
+             FROM n;
+             DELETE FROM saas_instance WHERE id = 60;
+             INSERT INTO saas_job (kind, spec, title, server_id, template_id, instance_id, asked_by, created_at)
+             VALUES ('instance_create', '{}', 'create', 1, 1, 2, 'marie', '2026-01-02T03:04:05Z');",
+        )
+        .unwrap();
+        let tables = names(&conn, "table");
+        let before = (rows(&conn, &tables), names(&conn, "index"), names(&conn, "trigger"));
+        assert!(before.0.len() > 60, "{:?}", before.0);
+        along(&mut conn, path, end, MIGRATIONS).unwrap();
+        assert_eq!(rows(&conn, &tables), before.0, "not a value differs");
+        for (kind, before) in [("index", &before.1), ("trigger", &before.2)] {
+            let after = names(&conn, kind);
+            let lost: Vec<&String> = before.iter().filter(|name| !after.contains(name)).collect();
+            assert_eq!(lost, Vec::<&String>::new(), "{kind}");
+        }
+        let said: String = conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(said, "ok");
+        let hanging = conn.prepare("PRAGMA foreign_key_check").unwrap().exists([]).unwrap();
+        assert!(!hanging, "every reference leads somewhere");
+        // What follows from an instance follows still, and no number is given out again.
+        let count = |conn: &Connection| -> i64 {
+            conn.query_row("SELECT instance_count FROM saas_server WHERE id = 1", [], |row| {
+                row.get(0)
+            })
+            .unwrap()
+        };
+        let was = count(&conn);
+        conn.execute(
+            "INSERT INTO saas_instance (name, server_id, database_name, subdomain, url, admin_login, admin_password, state,
+                 created_at)
+             VALUES ('new', 1, 'new', 'new', 'https://new', 'admin', 'env:X', 'active', '2026-01-02T03:04:05Z')",
+            [],
+        )
+        .unwrap();
+        assert_eq!((conn.last_insert_rowid(), count(&conn)), (61, was + 1));
+        conn.execute("UPDATE saas_instance SET server_id = 99 WHERE id = 61", [])
+            .unwrap_err();
+    }
+
     #[test]
     fn times_with_nine_decimals_are_cut_to_six_and_the_audit_stays_closed() {
         let (mut conn, end) = begun();
