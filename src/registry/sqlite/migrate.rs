@@ -207,12 +207,7 @@ mod tests {
         let mut all = Vec::new();
         for table in tables {
             let mut asked = conn.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
-            let mut columns: Vec<(usize, String)> = asked
-                .column_names()
-                .into_iter()
-                .map(str::to_owned)
-                .enumerate()
-                .collect();
+            let mut columns: Vec<(usize, String)> = asked.column_names().map(str::to_owned).enumerate().collect();
             columns.sort_by(|a, b| a.1.cmp(&b.1));
             let mut found = asked.query([]).unwrap();
             while let Some(row) = found.next().unwrap() {
