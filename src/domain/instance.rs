@@ -101,6 +101,13 @@ pub struct Instance {
     pub created_at: Timestamp,
 }
 
+impl Instance {
+    /// The order of the registry's lists: by name, byte by byte, then by id.
+    pub fn by_name(&self, other: &Self) -> std::cmp::Ordering {
+        (self.spec.name.as_str(), self.id).cmp(&(other.spec.name.as_str(), other.id))
+    }
+}
+
 /// What instances are sold as.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {

@@ -86,15 +86,19 @@ fn check(
     Ok(())
 }
 
+/// A text that only its own `parse` makes, byte for byte; the error is [`NameError`] unless another is named.
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident) => {
+        name_type! { $(#[$doc])* $name, NameError }
+    };
+    ($(#[$doc:meta])* $name:ident, $error:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
         impl $name {
-            /// The name as text, byte for byte as it was parsed.
+            /// The text, byte for byte as it was parsed.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -115,19 +119,20 @@ macro_rules! name_type {
             }
         }
         impl TryFrom<String> for $name {
-            type Error = NameError;
-            fn try_from(text: String) -> Result<Self, NameError> {
+            type Error = $error;
+            fn try_from(text: String) -> Result<Self, $error> {
                 Self::parse(&text)
             }
         }
         impl std::str::FromStr for $name {
-            type Err = NameError;
-            fn from_str(text: &str) -> Result<Self, NameError> {
+            type Err = $error;
+            fn from_str(text: &str) -> Result<Self, $error> {
                 Self::parse(text)
             }
         }
     };
 }
+pub(in crate::domain) use name_type;
 
 name_type! {
     /// A database's name: 2 to 63 bytes of letters, digits, `_`, `.` and `-`, beginning with a letter

@@ -77,7 +77,7 @@ impl Ops {
         let mut fleet = self
             .fleet_each(u64::MAX, true, &mut |instance| instances.push(instance))
             .await?;
-        instances.sort_by(|a, b| (a.spec.name.as_str(), a.id).cmp(&(b.spec.name.as_str(), b.id)));
+        instances.sort_by(Instance::by_name);
         fleet.instances = instances;
         Ok(fleet)
     }

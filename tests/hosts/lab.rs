@@ -238,7 +238,8 @@ impl Lab {
             let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
             let mut ids = ids.split_whitespace();
             (ids.clone().count() >= 3 && ids.next_back() == Some("1")).then_some(())?;
-            let name = std::fs::read_to_string(format!("/proc/{pid}/root/etc/lab-name")).ok()?;
+            let its = Path::new("/proc").join(pid.to_string()).join("root");
+            let name = std::fs::read_to_string(its.join("etc/lab-name")).ok()?;
             let program = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
             (name.trim() == self.name && program.trim() == "systemd").then_some(pid)
         };

@@ -1,13 +1,12 @@
 //! Dedicated instances from the shell.
 
-use super::secrets::Given;
 use super::{Desk, Done};
 use crate::cli::args::InstanceCreate;
 use crate::cli::{show, show_dedicated};
 use crate::domain::Problem;
 use crate::domain::dedicated::{DnsMethod, Purpose, TlsMethod};
 use crate::ops::{DedicatedPlan, DedicatedRequest};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 fn method<T>(what: &str, word: Option<&str>, of: fn(&str) -> Option<T>, known: &[&str]) -> Result<Option<T>, Problem> {
     let Some(word) = word else { return Ok(None) };
@@ -27,19 +26,7 @@ pub(super) async fn create(desk: &Desk<'_>, args: InstanceCreate) -> Done {
         Some(word) => Some(desk.ops.plan(word).await?.id),
         None => None,
     };
-    let given = Given {
-        what: "the administrator's password",
-        from: args.admin_password_from.as_deref(),
-        stdin: args.admin_password_stdin,
-        prompt: false,
-    };
-    let admin_password = match desk.secret(given).await {
-        Ok(reference) => reference,
-        Err(problem) => {
-            let name = args.name.as_str();
-            return desk.ops.refused("instance.create", "instance", name, problem).await;
-        }
-    };
+    let admin_password = super::instance::administrator(desk, &args).await?;
     let planned = desk
         .ops
         .plan_dedicated(DedicatedRequest {
@@ -66,15 +53,8 @@ pub(super) async fn create(desk: &Desk<'_>, args: InstanceCreate) -> Done {
 
 fn plan_json(plan: &DedicatedPlan) -> Value {
     let mut json = show::job_plan(&plan.job);
-    let spec = &plan.spec;
-    json["name"] = json!(spec.name);
-    json["subdomain"] = json!(spec.subdomain);
-    json["database_name"] = json!(spec.database_name);
-    json["url"] = json!(spec.url);
-    json["admin_login"] = json!(spec.admin_login);
-    json["customer"] = json!(plan.customer);
-    json["server"] = json!(plan.server.spec.code);
-    json["dedicated"] = spec.dedicated().map(show_dedicated::dedicated).unwrap_or_default();
+    super::instance::planned_json(&mut json, &plan.spec, plan.customer.as_ref(), &plan.server);
+    json["dedicated"] = plan.spec.dedicated().map(show_dedicated::dedicated).unwrap_or_default();
     json
 }
 

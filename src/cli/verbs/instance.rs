@@ -8,9 +8,10 @@ use crate::cli::show;
 use crate::cli::table::Table;
 use crate::config;
 use crate::domain::bulk::Verb;
-use crate::domain::instance::InstanceState;
+use crate::domain::instance::{InstanceSpec, InstanceState};
+use crate::domain::server::Server;
 use crate::domain::template::TemplateState;
-use crate::domain::{Problem, Secret, ServerId, TemplateId};
+use crate::domain::{Problem, SafeText, Secret, SecretRef, ServerId, TemplateId};
 use crate::ops::{InstancePlan, InstanceRequest, Removal};
 use crate::tui::model::ListId;
 use serde_json::{Value, json};
@@ -121,21 +122,7 @@ async fn create(desk: &Desk<'_>, args: InstanceCreate) -> Done {
         Some(word) => Some(desk.ops.plan(word).await?.id),
         None => None,
     };
-    let given = Given {
-        what: "the administrator's password",
-        from: args.admin_password_from.as_deref(),
-        stdin: args.admin_password_stdin,
-        prompt: false,
-    };
-    let admin_password = match desk.secret(given).await {
-        Ok(reference) => reference,
-        Err(problem) => {
-            return desk
-                .ops
-                .refused("instance.create", "instance", &args.name, problem)
-                .await;
-        }
-    };
+    let admin_password = administrator(desk, &args).await?;
     let planned = desk
         .ops
         .plan_instance(InstanceRequest {
@@ -158,16 +145,38 @@ async fn create(desk: &Desk<'_>, args: InstanceCreate) -> Done {
     desk.queued(job, args.job.wait).await
 }
 
-fn plan_json(plan: &InstancePlan) -> Value {
-    let mut json = show::job_plan(&plan.job);
-    let spec = &plan.spec;
+/// Where the administrator's password lies, as it was given; a mistake in that is a refused attempt.
+pub(super) async fn administrator(desk: &Desk<'_>, args: &InstanceCreate) -> Result<Option<SecretRef>, Problem> {
+    let given = Given {
+        what: "the administrator's password",
+        from: args.admin_password_from.as_deref(),
+        stdin: args.admin_password_stdin,
+        prompt: false,
+    };
+    match desk.secret(given).await {
+        Ok(reference) => Ok(reference),
+        Err(problem) => {
+            desk.ops
+                .refused("instance.create", "instance", &args.name, problem)
+                .await
+        }
+    }
+}
+
+/// What both kinds of plans say of the instance.
+pub(super) fn planned_json(json: &mut Value, spec: &InstanceSpec, customer: Option<&SafeText>, server: &Server) {
     json["name"] = json!(spec.name);
     json["subdomain"] = json!(spec.subdomain);
     json["database_name"] = json!(spec.database_name);
     json["url"] = json!(spec.url);
     json["admin_login"] = json!(spec.admin_login);
-    json["customer"] = json!(plan.customer);
-    json["server"] = json!(plan.server.spec.code);
+    json["customer"] = json!(customer);
+    json["server"] = json!(server.spec.code);
+}
+
+fn plan_json(plan: &InstancePlan) -> Value {
+    let mut json = show::job_plan(&plan.job);
+    planned_json(&mut json, &plan.spec, plan.customer.as_ref(), &plan.server);
     json["template"] = json!(plan.template.spec.code);
     json["passed_over"] = Value::Array(plan.passed_over.iter().map(show::passed_over).collect());
     json

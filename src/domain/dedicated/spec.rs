@@ -3,7 +3,7 @@
 
 use super::{Floor, Names, PortRanges, Ports, Purpose, RootDomain, Series, Sizing};
 use crate::domain::SecretRef;
-use crate::domain::names::RemotePath;
+use crate::domain::names::{RemotePath, name_type};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -111,48 +111,10 @@ pub struct TextError {
     rule: &'static str,
 }
 
-macro_rules! text_type {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
-
-        impl $name {
-            /// The text, byte for byte as it was parsed.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-        impl From<$name> for String {
-            fn from(text: $name) -> Self {
-                text.0
-            }
-        }
-        impl TryFrom<String> for $name {
-            type Error = TextError;
-            fn try_from(text: String) -> Result<Self, TextError> {
-                Self::parse(&text)
-            }
-        }
-        impl std::str::FromStr for $name {
-            type Err = TextError;
-            fn from_str(text: &str) -> Result<Self, TextError> {
-                Self::parse(text)
-            }
-        }
-    };
-}
-
-text_type! {
+name_type! {
     /// A branch or tag of git: letters, digits and `. _ / + -`, a letter or digit first; nothing that git
     /// reads as an option, a range or a way out of its folder.
-    Branch
+    Branch, TextError
 }
 
 impl Branch {
@@ -175,10 +137,10 @@ impl Branch {
     }
 }
 
-text_type! {
+name_type! {
     /// A repository that git can fetch from: `https://`, `ssh://` or `git@HOST:PATH`. Not `ext::` and its
     /// like, which would run programs, and no password in it.
-    Repository
+    Repository, TextError
 }
 
 impl Repository {
@@ -203,9 +165,9 @@ impl Repository {
     }
 }
 
-text_type! {
+name_type! {
     /// The technical name of a module of Odoo.
-    Module
+    Module, TextError
 }
 
 impl Module {

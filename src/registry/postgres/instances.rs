@@ -122,7 +122,7 @@ pub(super) async fn all(tx: &Tx<'_>, server: Option<ServerId>) -> Result<Vec<Ins
         None => {
             // Sorted here, by bytes as there: a quarter of a second less for a hundred thousand.
             let mut found = select(tx, "", args![]).await?;
-            found.sort_by(|a, b| (a.spec.name.as_str(), a.id).cmp(&(b.spec.name.as_str(), b.id)));
+            found.sort_by(Instance::by_name);
             Ok(found)
         }
     }

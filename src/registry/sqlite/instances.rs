@@ -116,7 +116,7 @@ pub(super) fn all(conn: &Connection, server: Option<ServerId>) -> Result<Vec<Ins
         // Sorted here, as the shared registry's are: SQLite would walk the index on names, a seek a row.
         None => {
             let mut found = select(conn, "", &[])?;
-            found.sort_by(|a, b| (a.spec.name.as_str(), a.id).cmp(&(b.spec.name.as_str(), b.id)));
+            found.sort_by(Instance::by_name);
             Ok(found)
         }
     }

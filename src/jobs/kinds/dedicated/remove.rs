@@ -8,6 +8,7 @@ use crate::domain::RemotePath;
 use crate::domain::dedicated::DnsMethod;
 use crate::domain::instance::InstanceState;
 use crate::jobs::kinds::common::nonce;
+use crate::jobs::kinds::instance_delete::Release;
 use crate::jobs::step::{Cx, Leftover, Observed, Outcome, Planned, Step, StepError};
 use crate::registry::Consequence;
 use crate::remote::host::Owner;
@@ -386,39 +387,6 @@ impl Step for Gone {
     }
 }
 
-struct Release;
-
-#[async_trait]
-impl Step for Release {
-    fn name(&self) -> &'static str {
-        "release"
-    }
-    fn title(&self) -> &'static str {
-        "release its place and ports"
-    }
-
-    async fn plan(&self, cx: &Cx) -> Result<Planned, StepError> {
-        let server = &cx.world.server;
-        let left = server.instance_count.saturating_sub(1);
-        Ok(Planned::on(format!(
-            "{left} of {} on {}",
-            server.spec.max_instances, server.spec.code
-        )))
-    }
-
-    async fn observe(&self, _cx: &Cx) -> Result<Observed, StepError> {
-        Ok(Observed::NotApplied)
-    }
-
-    async fn apply(&self, cx: &Cx) -> Result<Outcome, StepError> {
-        let outcome = Outcome::default();
-        Ok(match cx.spec.instance_id() {
-            Some(id) => outcome.then(Consequence::InstanceRemoved(id)),
-            None => outcome,
-        })
-    }
-}
-
 /// The steps, in order.
 pub(super) fn steps() -> Vec<Box<dyn Step>> {
     let gone = |name, title, part| Box::new(Gone { name, title, part }) as Box<dyn Step>;
@@ -432,6 +400,6 @@ pub(super) fn steps() -> Vec<Box<dyn Step>> {
         gone("database", "drop its database and role", Part::Database),
         gone("folder", "remove its folder and user", Part::Folder),
         gone("lists", "take it out of the lists", Part::Lists),
-        Box::new(Release),
+        Box::new(Release("release its place and ports")),
     ]
 }
